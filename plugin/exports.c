@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Exports: every disk of the pool, found when a client asks, so that a disk
+ * made a moment ago is served at once; with disk=, that one under any name.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugin/params.h"
+#include "plugin/plugin.h"
+
+#define DESCRIPTION_BYTES 512
+
+static atomic_uint nr_open;
+
+const char *
+size_text(uint64_t bytes, char text[SIZE_TEXT_BYTES])
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	unsigned int unit = 0;
+
+	while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes >> (10 * (unit + 1)) > 0)
+		unit++;
+	if (bytes == 1)
+		snprintf(text, SIZE_TEXT_BYTES, "1 byte");
+	else if ((bytes & ((UINT64_C(1) << (10 * unit)) - 1)) == 0)
+		snprintf(text, SIZE_TEXT_BYTES, "%" PRIu64 " %s", bytes >> (10 * unit), units[unit]);
+	else
+		snprintf(text, SIZE_TEXT_BYTES, "%.1f %s (%" PRIu64 " bytes)",
+			 (double)bytes / (double)(UINT64_C(1) << (10 * unit)), units[unit], bytes);
+	return text;
+}
+
+/* describe() - one line about a disk. */
+static void
+describe(const struct prmem_instance_info *info, char text[DESCRIPTION_BYTES])
+{
+	char size[SIZE_TEXT_BYTES], allocated[SIZE_TEXT_BYTES], created[32] = "?";
+	time_t t = (time_t)info->created_s;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm))
+		strftime(created, sizeof(created), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	snprintf(text, DESCRIPTION_BYTES, "%s%s%s, %s allocated, created %s%s%s", info->description,
+		 info->description[0] ? ": " : "", size_text(info->size_bytes, size),
+		 size_text(info->nr_entries * PRMEM_PAGE_SIZE, allocated), created,
+		 info->read_only ? ", read-only" : "", info->damaged || info->nr_damaged > 0 ? ", damaged" : "");
+}
+
+static int
+list_one(void *opaque, const struct prmem_instance_info *info)
+{
+	char text[DESCRIPTION_BYTES];
+
+	if (params.disk && strcmp(info->name, params.disk) != 0)
+		return 0;
+	describe(info, text);
+	return nbdkit_add_export(opaque, info->name, text);
+}
+
+int
+exports_list(int readonly, int is_tls, struct nbdkit_exports *exports)
+{
+	(void)readonly, (void)is_tls;
+	return prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, list_one, exports) == 0 ? 0 : -1;
+}
+
+/* choose_default() - pram0, else the first. */
+static int
+choose_default(void *opaque, const struct prmem_instance_info *info)
+{
+	char *name = opaque;
+	bool is_pram0 = strcmp(info->name, "pram0") == 0;
+
+	if (name[0] == '\0' || is_pram0)
+		memcpy(name, info->name, sizeof(info->name));
+	return is_pram0;
+}
+
+const char *
+exports_default(int readonly, int is_tls)
+{
+	char name[PRMEM_NAME_MAX + 1] = "";
+
+	(void)readonly, (void)is_tls;
+	if (params.disk)
+		return params.disk;
+	(void)prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, choose_default, name);
+	return name[0] ? nbdkit_strdup_intern(name) : NULL;
+}
+
+const char *
+exports_description(void *handle)
+{
+	struct handle *h = handle;
+	struct prmem_instance_info info;
+	char text[DESCRIPTION_BYTES];
+
+	prmem_disk_info(h->disk, &info);
+	describe(&info, text);
+	return nbdkit_strdup_intern(text);
+}
+
+/*
+ * exports_open() - nbdkit's .open.  It is called more than once for a client
+ * (NBD_OPT_INFO, NBD_OPT_GO): it has no effect but on memory.
+ */
+void *
+exports_open(int readonly)
+{
+	const char *name = params.disk ? params.disk : nbdkit_export_name();
+	struct prmem_error err = {0};
+	struct handle *h;
+
+	if (name && name[0] == '\0')
+		name = exports_default(readonly, 0); /* the oldstyle protocol names no export */
+	if (!name || !disk_name_is_valid(name)) {
+		nbdkit_error("a client asked for an export that no disk can be: nbdinfo --list shows those there are");
+		return NULL;
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h) {
+		nbdkit_error("no memory for a connection");
+		return NULL;
+	}
+	if (prmem_disk_open(the_pool, name, &h->disk, &err) < 0) {
+		if (err.code == -ENOENT)
+			nbdkit_error("disk %s does not exist in pool %s: nbdinfo --list shows those there are", name,
+				     params.pool);
+		else
+			nbdkit_error("disk %s cannot be opened: %s", name,
+				     err.message[0] ? err.message : strerror(-err.code));
+		free(h);
+		return NULL;
+	}
+	h->read_only = readonly != 0;
+	snprintf(h->name, sizeof(h->name), "%s", name);
+	atomic_fetch_add(&nr_open, 1);
+	return h;
+}
+
+void
+exports_close(void *handle)
+{
+	struct handle *h = handle;
+
+	prmem_disk_close(h->disk);
+	free(h);
+	atomic_fetch_sub(&nr_open, 1);
+}
+
+unsigned int
+exports_nr_open(void)
+{
+	return atomic_load(&nr_open);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nbdkit-prmem-plugin: life cycle and registration.
+ *
+ *	.load            see whether nbdkit was started with -r
+ *	.config...       parameters (params.c)
+ *	.get_ready       open the pool, make its disks (start.c)
+ *	.after_fork      the server's process is there: the owner record, threads
+ *	.open ... .close exports.c, io.c
+ *	.cleanup         close the pool
+ *
+ * When .get_ready fails nbdkit exits at once, with neither .cleanup nor
+ * .unload: start_pool() cleans up after itself.  .cleanup comes exactly in the
+ * cases in which .after_fork came.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "plugin/params.h"
+#include "plugin/plugin.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/*
+ * What nbdkit takes in one read or write.  Requests without data (trim, zero,
+ * cache, block status) may be up to 4 GiB - 1 and are served too.
+ */
+#define MAX_REQUEST_BYTES (UINT32_C(64) << 20)
+
+struct prmem_pool *the_pool;
+
+static bool read_only;
+static bool serving;
+
+void
+say(const char *fmt, ...)
+{
+	char line[600];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	/* Before the fork it is no error, and the person is still there. */
+	if (serving)
+		nbdkit_error("%s", line);
+	else
+		fprintf(stderr, "nbdkit: prmem: %s\n", line);
+}
+
+static void
+plugin_load(void)
+{
+	/* Now: later nbdkit may have cut up the arguments that it has scanned. */
+	read_only = started_read_only();
+}
+
+static void
+plugin_dump(void)
+{
+	printf("prmem_version=%s\n", prmem_version());
+	params_dump();
+	printf("prmem_disk_size_max=%" PRIu64 "\n", PRMEM_DISK_SIZE_MAX);
+	printf("prmem_pool_size_max=%" PRIu64 "\n", PRMEM_POOL_SIZE_MAX);
+	printf("prmem_max_request=%" PRIu32 "\n", MAX_REQUEST_BYTES);
+}
+
+static int
+plugin_get_ready(void)
+{
+	nbdkit_debug("prmem: pool %s, %s", params.pool, read_only ? "read-only" : "read-write");
+	return start_pool(read_only);
+}
+
+static int
+plugin_after_fork(void)
+{
+	serving = true;
+	prmem_after_fork(the_pool);
+	/*
+	 * For the machine that is its own client: memory that this process
+	 * needs must not wait for pages to be written through this process.
+	 * Threads inherit it; without the privilege it is gone without.
+	 */
+	if (prctl(PR_SET_IO_FLUSHER, 1UL, 0UL, 0UL, 0UL) < 0)
+		nbdkit_debug("prmem: PR_SET_IO_FLUSHER: %m");
+	return 0;
+}
+
+static void
+plugin_cleanup(void)
+{
+	if (!the_pool)
+		return;
+	/*
+	 * nbdkit has closed all connections by now.  Should one be left, its
+	 * request must not meet an unmapped pool; the pool does not need to be
+	 * closed.
+	 */
+	if (exports_nr_open() > 0)
+		return;
+	prmem_close(the_pool);
+	the_pool = NULL;
+}
+
+static void
+plugin_unload(void)
+{
+	plugin_cleanup();
+	params_free();
+}
+
+static int64_t
+plugin_get_size(void *handle)
+{
+	struct handle *h = handle;
+
+	return (int64_t)prmem_disk_size(h->disk);
+}
+
+static int
+plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred, uint32_t *maximum)
+{
+	(void)handle;
+	*minimum = 1;
+	*preferred = PRMEM_PAGE_SIZE;
+	*maximum = MAX_REQUEST_BYTES;
+	return 0;
+}
+
+static int
+plugin_can_write(void *handle)
+{
+	struct handle *h = handle;
+
+	return !h->read_only && !prmem_disk_is_read_only(h->disk);
+}
+
+static int
+plugin_yes(void *handle)
+{
+	(void)handle;
+	return 1;
+}
+
+static int
+plugin_no(void *handle)
+{
+	(void)handle;
+	return 0;
+}
+
+static int
+plugin_can_fua(void *handle)
+{
+	(void)handle;
+	return NBDKIT_FUA_NATIVE;
+}
+
+static int
+plugin_can_cache(void *handle)
+{
+	(void)handle;
+	return NBDKIT_CACHE_NATIVE;
+}
+
+static struct nbdkit_plugin plugin = {
+	.name = "prmem",
+	.longname = "persistent RAM disks",
+	.version = PACKAGE_VERSION,
+	.description = "RAM disks that outlive the program, the kernel and the power cord.",
+	.load = plugin_load,
+	.unload = plugin_unload,
+	.dump_plugin = plugin_dump,
+	.config = params_config,
+	.config_complete = params_complete,
+	.config_help = PARAMS_HELP,
+	.magic_config_key = "pool",
+	.get_ready = plugin_get_ready,
+	.after_fork = plugin_after_fork,
+	.cleanup = plugin_cleanup,
+	.list_exports = exports_list,
+	.default_export = exports_default,
+	.export_description = exports_description,
+	.open = exports_open,
+	.close = exports_close,
+	.get_size = plugin_get_size,
+	.block_size = plugin_block_size,
+	.can_write = plugin_can_write,
+	.can_flush = plugin_yes,
+	.is_rotational = plugin_no,
+	.can_trim = plugin_yes,
+	.can_zero = plugin_yes,
+	.can_fast_zero = plugin_yes,
+	.can_extents = plugin_yes,
+	.can_fua = plugin_can_fua,
+	.can_multi_conn = plugin_yes,
+	.can_cache = plugin_can_cache,
+	.pread = io_pread,
+	.pwrite = io_pwrite,
+	.flush = io_flush,
+	.trim = io_trim,
+	.zero = io_zero,
+	.extents = io_extents,
+	.cache = io_cache,
+	.errno_is_preserved = 1,
+};
+
+/* The macro below defines it and declares it nowhere. */
+NBDKIT_DLL_PUBLIC struct nbdkit_plugin *plugin_init(void);
+
+NBDKIT_REGISTER_PLUGIN(plugin)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a pool lies on: finding it, making a new file, undoing that.
+ */
+#ifndef PRMEM_BACKING_H
+#define PRMEM_BACKING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "prmem/prmem.h"
+
+struct backing {
+	int fd;
+	bool is_device; /* device-DAX; else a regular file */
+	bool created; /* by this open */
+	bool was_empty; /* was without content before this open */
+	uint64_t size_bytes; /* after backing_size() */
+};
+
+/*
+ * backing_open() - open what args->path names, or create it.
+ * Does not give a new file its size: that waits for the lock.
+ * Return: 0 and *ret_backing; -ENOENT, -EACCES, -EINVAL (what it is), or what
+ *   the system said.
+ */
+MUST_CHECK int backing_open(const struct prmem_open_args *args, struct backing *ret_backing, struct prmem_error *err);
+
+/*
+ * backing_size() - learn the size, and give an empty file its.
+ * A file that was created, or emptied, by an open that was killed has none:
+ * it gets one here as a new file does.
+ * Context: the lock is held.
+ * Return: 0; -EINVAL (too small, too large), -EFBIG, -ENOSPC, ...
+ */
+MUST_CHECK int backing_size(struct backing *backing, const struct prmem_open_args *args, struct prmem_error *err);
+
+/*
+ * backing_undo() - the open failed: take back what it did to the file.
+ * Context: the lock is held and the file is not mapped; or it could not be
+ *   locked (@locked is false): then nothing of it is taken back, since another
+ *   process works on it.
+ */
+void backing_undo(const struct backing *backing, const char *path, bool locked);
+
+/* backing_sync_name() - make a new file's name durable.  Return: 0, -errno. */
+MUST_CHECK int backing_sync_name(const struct backing *backing, const char *path);
+
+/* backing_device_align() - the length in bytes that mappings of a device-DAX node are multiples of. */
+uint64_t backing_device_align(int fd);
+
+/*
+ * backing_may_grow_to() - would a file of this size be within the process's
+ * limit?  To go beyond it is a signal, not an error.
+ */
+bool backing_may_grow_to(uint64_t size_bytes);
+
+#endif

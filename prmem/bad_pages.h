@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pages whose memory went bad.  They are put aside for good: the instance
+ * "bad-pages" of the subsystem "prmem" has a value at each one's number.
+ */
+#ifndef PRMEM_BAD_PAGES_H
+#define PRMEM_BAD_PAGES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct prmem_pool;
+
+#define BAD_PAGES_SUBSYSTEM "prmem"
+#define BAD_PAGES_NAME "bad-pages"
+#define BAD_PAGES_QUEUE 64u
+
+/* Pages that are put aside in RAM and not yet on media. */
+struct bad_pages {
+	_Atomic uint32_t nr; /* noted so far; those beyond the queue are noted again when they fault again */
+	_Atomic uint32_t pfn[BAD_PAGES_QUEUE];
+};
+
+/*
+ * bad_page_note() - put a page aside: it is not handed out any more.
+ * Context: not under the read lock; takes the allocator's locks.
+ */
+void bad_page_note(struct prmem_pool *pool, uint32_t pfn);
+
+/*
+ * bad_pages_save() - make what was noted last beyond this process.  Cheap
+ * when there is nothing.
+ * Context: no lock held; takes the instance lock.
+ */
+void bad_pages_save(struct prmem_pool *pool);
+
+/* bad_pages_load() - put aside what earlier runs noted.  Context: open. */
+void bad_pages_load(struct prmem_pool *pool);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Checking a pool: what is wrong in it, told to the caller.
+ *
+ * It works while others change the pool.  What is looked at in one read lock
+ * is consistent: a page that is named by a slot is neither freed nor reused
+ * before the lock ends.  What is seen at different times is not compared, or
+ * looked at once more (check_structure.c).
+ *
+ * Callbacks are called with no lock held: findings wait in a list until then.
+ */
+#include "prmem/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "prmem/guard.h"
+#include "prmem/region.h"
+
+/* Findings that are kept back so that neighbours become one. */
+#define TELL_FROM 1u
+
+static int
+hold_instances(struct check *c, struct prmem_error *err)
+{
+	struct directory *dir = c->pool->dir;
+	const char *wanted = c->args->disk;
+	uint32_t nr = 0;
+
+	LOCK_FOR_SCOPE(&dir->inst_lock);
+	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next)
+		nr++;
+	c->insts = calloc(nr + 1, sizeof(struct prmem_instance *));
+	if (c->insts == NULL)
+		return error_set(err, -ENOMEM, "pool %.200s: out of memory", c->pool->path);
+	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
+		/* One that is being removed goes away under us, unless nobody can change anything. */
+		if (atomic_load(&inst->removed) && !pool_is_read_only(c->pool))
+			continue;
+		if (wanted != NULL && (!instance_is_disk(inst) || strcmp(inst->rec.name, wanted) != 0))
+			continue;
+		inst->nr_holds++;
+		c->insts[c->nr_insts++] = inst;
+	}
+	if (wanted != NULL && c->nr_insts == 0)
+		return error_set(err, -ENOENT, "pool %.200s: there is no disk %s", c->pool->path, wanted);
+	return 0;
+}
+
+int
+check_begin(struct check *c, struct prmem_pool *pool, const struct prmem_check_args *args,
+	    struct prmem_check_result *result, struct prmem_error *err)
+{
+	int r;
+
+	memset(c, 0, sizeof *c);
+	memset(result, 0, sizeof *result);
+	c->pool = pool;
+	c->args = args;
+	c->result = result;
+	r = hold_instances(c, err);
+	if (r == 0 && args->disk == NULL) {
+		c->nr_words = DIV_ROUND_UP(pool->nr_pages, 64);
+		c->reached = calloc(c->nr_words, sizeof *c->reached);
+		c->buffers = calloc(c->nr_words, sizeof *c->buffers);
+		if (c->reached == NULL || c->buffers == NULL)
+			r = error_set(err, -ENOMEM, "pool %.200s: out of memory", pool->path);
+	}
+	for (uint32_t i = 0; i < c->nr_insts; i++)
+		c->total += atomic_load(&c->insts[i]->nr_entries);
+	if ((args->flags & PRMEM_CHECK_SCRUB) != 0)
+		c->total *= 2;
+	c->scrub_started_ns = stats_now_ns();
+	if (r < 0)
+		check_end(c);
+	return r;
+}
+
+void
+check_end(struct check *c)
+{
+	pthread_mutex_lock(&c->pool->dir->inst_lock);
+	for (uint32_t i = 0; i < c->nr_insts; i++) {
+		c->insts[i]->nr_holds--;
+		instance_put_locked(c->insts[i]);
+	}
+	pthread_mutex_unlock(&c->pool->dir->inst_lock);
+	free(c->insts);
+	free(c->reached);
+	free(c->buffers);
+	free(c->twice);
+	free(c->places);
+	free(c->found);
+	memset(c, 0, sizeof *c);
+}
+
+/* ---- findings ---- */
+
+void
+check_found(struct check *c, const struct check_found *found)
+{
+	struct check_found *last = c->nr_found > 0 ? &c->found[c->nr_found - 1] : NULL;
+
+	if (last != NULL && last->kind == found->kind && last->inst == found->inst && last->text == found->text &&
+	    last->repaired == found->repaired && last->idx + last->nr == found->idx && found->inst != NULL) {
+		last->nr += found->nr;
+		return;
+	}
+	if (c->nr_found == c->max_found) {
+		size_t max = MAX(64, 2 * c->max_found);
+		struct check_found *more = realloc(c->found, max * sizeof *more);
+
+		if (more == NULL) {
+			c->no_memory = true;
+			return;
+		}
+		c->found = more;
+		c->max_found = max;
+	}
+	c->found[c->nr_found++] = *found;
+}
+
+static void
+tell_one(struct check *c, const struct check_found *found)
+{
+	struct prmem_finding finding = {.kind = found->kind, .subsystem = "", .name = "", .text = found->text};
+	struct prmem_instance *inst = found->inst;
+	char subsystem[sizeof inst->rec.subsystem], name[sizeof inst->rec.name];
+
+	finding.off = found->idx;
+	finding.len_bytes = found->nr;
+	finding.repaired = found->repaired;
+	if (inst != NULL) {
+		/* It may be renamed. */
+		pthread_mutex_lock(&c->pool->dir->inst_lock);
+		memcpy(subsystem, inst->rec.subsystem, sizeof subsystem);
+		memcpy(name, inst->rec.name, sizeof name);
+		pthread_mutex_unlock(&c->pool->dir->inst_lock);
+		finding.subsystem = subsystem;
+		finding.name = name;
+		finding.is_disk = instance_is_disk(inst);
+	}
+	if (finding.is_disk) {
+		uint64_t size_bytes = atomic_load(&inst->size_bytes);
+
+		finding.off = found->idx << PRMEM_PAGE_SHIFT;
+		finding.len_bytes = found->nr << PRMEM_PAGE_SHIFT;
+		/* The disk's last page may end behind its end. */
+		if (finding.off < size_bytes)
+			finding.len_bytes = MIN(finding.len_bytes, size_bytes - finding.off);
+	}
+	if (found->kind != PRMEM_FOUND_LOST)
+		c->result->nr_findings++;
+	if (found->repaired)
+		c->result->nr_repaired++;
+	if (c->args->report != NULL)
+		c->args->report(c->args->opaque, &finding);
+}
+
+static void
+tell_all_but(struct check *c, size_t nr_kept)
+{
+	size_t nr;
+
+	if (c->nr_found <= nr_kept)
+		return;
+	nr = c->nr_found - nr_kept;
+	for (size_t i = 0; i < nr; i++)
+		tell_one(c, &c->found[i]);
+	memmove(c->found, c->found + nr, nr_kept * sizeof *c->found);
+	c->nr_found = nr_kept;
+}
+
+void
+check_tell(struct check *c)
+{
+	tell_all_but(c, 0);
+}
+
+int
+check_tick(struct check *c, uint64_t nr)
+{
+	/* The last one may still grow. */
+	tell_all_but(c, TELL_FROM);
+	c->done += nr;
+	if (c->args->progress != NULL &&
+	    c->args->progress(c->args->opaque, c->done, MAX(c->done, c->total)) != 0)
+		return -ECANCELED;
+	return c->no_memory ? -ENOMEM : 0;
+}
+
+/* ---- superblocks ---- */
+
+/* Copy a page that may be unreadable. */
+static bool
+copy_page(struct prmem_pool *pool, uint32_t pfn, void *ret_page)
+{
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) != 0)
+		return false;
+	guard_at(pfn);
+	memcpy(ret_page, pool_page(pool, pfn), PRMEM_PAGE_SIZE);
+	guard_leave();
+	return true;
+}
+
+static void
+check_header(struct check *c, const struct pool_region *region)
+{
+	struct region_media header;
+	const struct check_found found = {.kind = PRMEM_FOUND_SUPERBLOCK, .idx = region->start_pfn, .nr = 1,
+					  .text = "the header of an added region is damaged"};
+
+	if (region->pm == NULL || !region->has_header)
+		return;
+	if (!copy_page(c->pool, region->start_pfn, &header) || !region_header_is_valid(&header) ||
+	    le64_to_cpu(header.start_pfn) != region->start_pfn)
+		check_found(c, &found);
+}
+
+void
+check_superblocks(struct check *c)
+{
+	static const char *const texts[2] = {"superblock A (page 0) is damaged or behind",
+					     "superblock B (page 32) is damaged or behind"};
+	static const uint32_t pfns[2] = {SB_PFN_A, SB_PFN_B};
+	struct prmem_pool *pool = c->pool;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct check_found found = {.kind = PRMEM_FOUND_SUPERBLOCK, .idx = pfns[i], .nr = 1, .text = texts[i]};
+		struct sb_media sb;
+		bool same;
+
+		LOCK_FOR_SCOPE(&pool->sb_lock);
+		same = copy_page(pool, pfns[i], &sb) && memcmp(&sb, &pool->sb, sizeof sb) == 0;
+		if (!same)
+			check_found(c, &found);
+	}
+	for (unsigned int i = 1; i < atomic_load(&pool->nr_regions); i++)
+		check_header(c, &pool->regions[i]);
+}
+
+/* ---- all of it ---- */
+
+/* Pages that are neither reached nor free, nor anything else that is known. */
+static uint64_t
+count_leaked(struct check *c)
+{
+	struct prmem_pool *pool = c->pool;
+	struct page_numbers numbers;
+	uint64_t nr_regions = atomic_load(&pool->nr_regions), known;
+
+	page_numbers(pool->pages, &numbers);
+	known = c->result->nr_pages + numbers.nr_free + page_nr_bad_outside(pool->pages, c->reached, c->nr_words);
+	known += 3 + nr_regions - 1;
+	return pool->nr_pages > known ? pool->nr_pages - known : 0;
+}
+
+static void
+count_reached(struct check *c)
+{
+	for (uint64_t w = 0; w < c->nr_words; w++)
+		c->result->nr_pages += (uint64_t)__builtin_popcountll(c->reached[w] | c->buffers[w]);
+}
+
+static int
+check_all(struct check *c)
+{
+	int r;
+
+	if (c->reached != NULL)
+		check_superblocks(c);
+	r = check_structure(c);
+	if (r == 0 && c->reached != NULL) {
+		count_reached(c);
+		c->result->nr_leaked = count_leaked(c);
+	}
+	if (r == 0 && (c->args->flags & PRMEM_CHECK_SCRUB) != 0)
+		r = check_scrub(c);
+	check_tell(c);
+	return r;
+}
+
+int
+prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,
+	    struct prmem_error *err)
+{
+	static const struct prmem_check_args plain;
+	struct check c;
+	int r;
+
+	r = check_begin(&c, pool, args == NULL ? &plain : args, ret_result, err);
+	if (r < 0)
+		return r;
+	r = check_all(&c);
+	check_end(&c);
+	if (r < 0)
+		return error_set(err, r, "pool %.200s: the check was ended: %s", pool->path,
+				 r == -ECANCELED ? "it was interrupted" : strerror(-r));
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data of an instance: one object that hangs on its record.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/crc32c.h"
+#include "prmem/instance.h"
+#include "prmem/object.h"
+
+/* Like an entry's proof, with the data's own lineage, at index 0. */
+uint32_t
+instance_data_proof(const struct prmem_instance *inst, const struct object *obj)
+{
+	uint32_t seed = xa_content_seed(inst->xa.lineage ^ DATA_LINEAGE, 0, obj->kind);
+
+	return crc32c(seed, obj->start, obj->len_bytes) >> 4;
+}
+
+static size_t
+content_bytes(const struct object *obj)
+{
+	return obj->kind == XA_KIND_BUFFER ? obj->len_bytes - sizeof(struct buffer_media) : obj->len_bytes;
+}
+
+static const char *
+content_start(const struct object *obj)
+{
+	return (const char *)obj->start + (obj->kind == XA_KIND_BUFFER ? sizeof(struct buffer_media) : 0);
+}
+
+int
+prmem_set_data(struct prmem_instance *inst, void *object, size_t len_bytes)
+{
+	struct prmem_pool *pool = inst->pool;
+	struct directory *dir = pool->dir;
+	struct record_media rec;
+	struct object obj;
+	uint64_t new = 0, old;
+	int r;
+
+	LOCK_FOR_SCOPE(&dir->inst_lock);
+	if (atomic_load(&inst->removed))
+		return -ESHUTDOWN;
+	if (pool_is_read_only(pool))
+		return -EROFS;
+	if (object != NULL) {
+		r = object_find(pool, object, &obj);
+		if (r < 0)
+			return r;
+		if (len_bytes > content_bytes(&obj))
+			return -EINVAL;
+		pm_flush(pool->pm, obj.start, obj.len_bytes, PM_SITE_DATA_FLUSH);
+		pm_fence(pool->pm, PM_SITE_DATA_FENCE);
+		new = xa_mk_entry(obj.kind, obj.payload, instance_data_proof(inst, &obj));
+	} else if (len_bytes != 0) {
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&dir->rec_lock);
+	rec = inst->rec;
+	old = le64_to_cpu(rec.data);
+	rec.data = cpu_to_le64(new);
+	rec.data_bytes = cpu_to_le64(len_bytes);
+	r = instance_publish(inst, &rec);
+	pthread_mutex_unlock(&dir->rec_lock);
+	if (r < 0)
+		return r;
+	if (new == 0 || xa_entry_kind(old) != xa_entry_kind(new) || xa_entry_payload(old) != xa_entry_payload(new))
+		instance_retire_entry(inst, old);
+	return page_sync(pool->pages);
+}
+
+int
+prmem_get_data(struct prmem_instance *inst, void *buf, size_t buf_bytes, size_t *ret_len_bytes)
+{
+	struct object obj;
+	uint64_t slot;
+	size_t len_bytes;
+
+	/* The lock keeps the object from being replaced and reused meanwhile. */
+	LOCK_FOR_SCOPE(&inst->pool->dir->inst_lock);
+	if (atomic_load(&inst->removed))
+		return -ESHUTDOWN;
+	slot = le64_to_cpu(inst->rec.data);
+	len_bytes = le64_to_cpu(inst->rec.data_bytes);
+	if (slot == 0)
+		return -ENODATA;
+	if (object_of_slot(inst->pool, xa_entry_kind(slot), xa_entry_payload(slot), &obj) < 0 ||
+	    len_bytes > content_bytes(&obj) || instance_data_proof(inst, &obj) != xa_entry_proof(slot))
+		return -EIO;
+	*ret_len_bytes = len_bytes;
+	if (len_bytes > buf_bytes)
+		return -ERANGE;
+	memcpy(buf, content_start(&obj), len_bytes);
+	return 0;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The directory: its array, and reading all instances at open.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "prmem/instance.h"
+#include "prmem/object.h"
+
+/* ---- memory for the arrays ---- */
+
+static void *
+map_node(struct prmem_pool *pool, uint32_t pfn)
+{
+	return pool_is_fixed_page(pool, pfn) ? NULL : pool_page(pool, pfn);
+}
+
+static void *
+directory_map(void *memory, uint32_t pfn)
+{
+	return map_node(((struct directory *)memory)->pool, pfn);
+}
+
+static int
+directory_alloc_node(void *memory, uint32_t *ret_pfn)
+{
+	struct prmem_pool *pool = ((struct directory *)memory)->pool;
+
+	return pool_is_read_only(pool) ? -EROFS : page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
+}
+
+static void
+directory_free_node(void *memory, uint32_t pfn)
+{
+	page_retire(((struct directory *)memory)->pool->pages, pfn, 0);
+}
+
+static void
+directory_free_entry(void *memory, xa_entry_t entry)
+{
+	object_retire(((struct directory *)memory)->pool, entry);
+}
+
+static int
+directory_set_root(void *memory, struct xarray *xa, uint64_t root, unsigned int height)
+{
+	struct prmem_pool *pool = ((struct directory *)memory)->pool;
+	struct sb_media sb;
+
+	(void)xa;
+	if (pool_is_read_only(pool))
+		return -EROFS;
+	LOCK_FOR_SCOPE(&pool->sb_lock);
+	sb = pool->sb;
+	sb.dir_root = cpu_to_le64(root);
+	sb.dir_height = cpu_to_le32(height);
+	sb_write(pool->pm, &sb);
+	pool->sb = sb;
+	return 0;
+}
+
+const struct xa_memory_ops directory_memory_ops = {
+	.map = directory_map,
+	.alloc_node = directory_alloc_node,
+	.free_node = directory_free_node,
+	.free_entry = directory_free_entry,
+	.set_root = directory_set_root,
+};
+
+static void *
+instance_map(void *memory, uint32_t pfn)
+{
+	return map_node(((struct prmem_instance *)memory)->pool, pfn);
+}
+
+static int
+instance_alloc_node(void *memory, uint32_t *ret_pfn)
+{
+	struct prmem_instance *inst = memory;
+	struct prmem_pool *pool = inst->pool;
+
+	if (pool_is_read_only(pool))
+		return -EROFS;
+	if (atomic_fetch_sub(&inst->promised, 1) > 0) {
+		if (page_take(pool->pages, PAGE_USE_PROMISED, 1, ret_pfn) == 0)
+			return 0;
+	}
+	atomic_fetch_add(&inst->promised, 1);
+	return page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
+}
+
+static void
+instance_free_node(void *memory, uint32_t pfn)
+{
+	struct prmem_instance *inst = memory;
+
+	page_retire(inst->pool->pages, pfn, 0);
+	instance_repromise(inst, 1);
+}
+
+static void
+instance_free_entry(void *memory, xa_entry_t entry)
+{
+	struct prmem_instance *inst = memory;
+
+	/* What is lost holds no page. */
+	if (xa_entry_kind(entry) == XA_KIND_BAD)
+		return;
+	atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
+	instance_retire_entry(inst, entry);
+	instance_repromise(inst, 1);
+}
+
+static int
+instance_set_root(void *memory, struct xarray *xa, uint64_t root, unsigned int height)
+{
+	struct prmem_instance *inst = memory;
+	struct record_media rec;
+
+	(void)xa;
+	LOCK_FOR_SCOPE(&inst->pool->dir->rec_lock);
+	rec = inst->rec;
+	rec.root = cpu_to_le64(root);
+	rec.height = cpu_to_le32(height);
+	return instance_publish(inst, &rec);
+}
+
+const struct xa_memory_ops instance_memory_ops = {
+	.map = instance_map,
+	.alloc_node = instance_alloc_node,
+	.free_node = instance_free_node,
+	.free_entry = instance_free_entry,
+	.set_root = instance_set_root,
+};
+
+/* ---- reading at open ---- */
+
+struct read_all {
+	struct directory *dir;
+	struct prmem_instance **tail;
+	bool no_memory;
+};
+
+static void
+structure_damaged(struct prmem_pool *pool, uint32_t number, const char *why)
+{
+	atomic_fetch_add(&pool->nr_damaged, 1);
+	pool_set_read_only(pool,
+			   "the record of instance %u is damaged (%s); it cannot be served, all others can; "
+			   "copy the data away or repair the pool",
+			   number, why);
+}
+
+static bool
+read_node(void *opaque, uint32_t pfn, unsigned int level, uint32_t first)
+{
+	struct read_all *all = opaque;
+
+	(void)level;
+	(void)first;
+	if (!mark_node(all->dir->pool, pfn))
+		structure_damaged(all->dir->pool, first, "its directory node lies outside of the pool");
+	return true;
+}
+
+static void
+read_damage(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_t slot)
+{
+	struct read_all *all = opaque;
+
+	(void)slot;
+	(void)nr;
+	structure_damaged(all->dir->pool, idx, level > 0 ? "a node of the directory" : "its slot in the directory");
+}
+
+static void
+read_record(void *opaque, uint32_t number, xa_entry_t entry)
+{
+	struct read_all *all = opaque;
+	struct directory *dir = all->dir;
+	struct prmem_pool *pool = dir->pool;
+	uint32_t pfn = xa_entry_payload(entry);
+	const struct record_media *media = directory_map(dir, pfn);
+	struct record_media rec;
+	struct prmem_instance *inst;
+	const char *wrong;
+	bool removed;
+
+	if (xa_entry_kind(entry) != XA_KIND_PAGE || media == NULL) {
+		structure_damaged(pool, number, "its slot names no page");
+		return;
+	}
+	mark_object(pool, XA_KIND_PAGE, pfn);
+	memcpy(&rec, media, sizeof rec);
+	if (record_proof(dir, number, &rec) != xa_entry_proof(entry)) {
+		structure_damaged(pool, number, "it does not match its proof");
+		return;
+	}
+	wrong = record_check(&rec);
+	removed = (le32_to_cpu(rec.flags) & RECORD_FLAG_REMOVED) != 0;
+	if (wrong == NULL && !removed && instance_find_locked(dir, rec.subsystem, rec.name) != NULL)
+		wrong = "another one has its name";
+	if (wrong != NULL) {
+		structure_damaged(pool, number, wrong);
+		return;
+	}
+	inst = instance_new(pool, number, pfn, &rec);
+	if (inst == NULL) {
+		all->no_memory = true;
+		return;
+	}
+	atomic_store(&inst->removed, removed);
+	*all->tail = inst;
+	all->tail = &inst->next;
+	dir->nr_instances++;
+	if (atomic_load(&inst->damaged)) {
+		atomic_fetch_add(&pool->nr_damaged, 1);
+		pool_set_read_only(pool, "the root of %s %s is damaged; it cannot be read, all others can",
+				   rec.subsystem, rec.name);
+	}
+	if (rec.data.le != 0) {
+		uint64_t data = le64_to_cpu(rec.data);
+
+		if (!mark_object(pool, xa_entry_kind(data), xa_entry_payload(data)))
+			atomic_fetch_add(&inst->nr_damaged, 1);
+	}
+}
+
+/*
+ * What is promised to reserved disks counts from the first page that is
+ * handed out.  It was there when it was promised, so it is there now; only
+ * pages that went bad since can be missing.
+ */
+static void
+promise_again(struct directory *dir)
+{
+	struct prmem_pool *pool = dir->pool;
+
+	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
+		uint64_t need, have, open;
+
+		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0)
+			continue;
+		need = instance_need_pages(le64_to_cpu(inst->rec.size_bytes));
+		have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
+		open = need > have ? need - have : 0;
+		if (page_promise(pool->pages, open) < 0) {
+			struct page_numbers numbers;
+			uint64_t taken;
+
+			page_numbers(pool->pages, &numbers);
+			taken = numbers.nr_kept_back + numbers.nr_promised;
+			pool_notice(pool, "pool %s: disk %s: not all of what is reserved for it is there any more",
+				    pool->path, inst->rec.name);
+			open = numbers.nr_free > taken ? MIN(open, numbers.nr_free - taken) : 0;
+			if (page_promise(pool->pages, open) < 0)
+				continue;
+		}
+		atomic_store(&inst->promised, (int64_t)open);
+	}
+}
+
+int
+directory_open(struct prmem_pool *pool, unsigned int nr_threads, struct directory **ret_dir, struct prmem_error *err)
+{
+	struct directory *dir = calloc(1, sizeof *dir);
+	struct read_all all = {.dir = dir};
+	const struct xa_visitor visitor = {read_node, read_record, read_damage, &all};
+	int r;
+
+	if (dir == NULL)
+		return error_set(err, -ENOMEM, "pool %s: out of memory", pool->path);
+	dir->pool = pool;
+	pool->dir = dir;
+	all.tail = &dir->first;
+	pthread_mutex_init(&dir->inst_lock, NULL);
+	pthread_mutex_init(&dir->rec_lock, NULL);
+	r = xa_init(&dir->xa, &directory_memory_ops, dir, pool->pm, pool_lineage(pool, 0),
+		    le64_to_cpu(pool->sb.dir_root), le32_to_cpu(pool->sb.dir_height));
+	if (r == -ENOMEM)
+		goto out_of_memory;
+	dir->xa_ready = true;
+	if (r < 0)
+		structure_damaged(pool, 0, "the root of the directory");
+	else
+		xa_walk(&dir->xa, 0, XA_MAX_INDEX, &visitor);
+	if (all.no_memory || mark_instances(dir, nr_threads) < 0)
+		goto out_of_memory;
+	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
+		uint64_t nr = atomic_load(&inst->nr_damaged);
+
+		if (nr > 0)
+			pool_notice(pool, "pool %s: %s %s: %llu damaged pages read as an i/o error until they are rewritten",
+				    pool->path, inst->rec.subsystem, inst->rec.name, (unsigned long long)nr);
+	}
+	*ret_dir = dir;
+	return 0;
+
+out_of_memory:
+	directory_close(dir);
+	pool->dir = NULL;
+	return error_set(err, -ENOMEM, "pool %s: out of memory while reading its index", pool->path);
+}
+
+void
+directory_close(struct directory *dir)
+{
+	if (dir == NULL)
+		return;
+	for (struct prmem_instance *inst = dir->first, *next; inst != NULL; inst = next) {
+		next = inst->next;
+		instance_delete(inst);
+	}
+	if (dir->xa_ready)
+		xa_fini(&dir->xa);
+	pthread_mutex_destroy(&dir->inst_lock);
+	pthread_mutex_destroy(&dir->rec_lock);
+	free(dir);
+}
+
+int
+directory_finish(struct prmem_pool *pool)
+{
+	int r = 0;
+
+	for (struct prmem_instance *inst = pool->dir->first, *next; inst != NULL; inst = next) {
+		next = inst->next;
+		if (atomic_load(&inst->removed) && !pool_is_read_only(pool)) {
+			int e = instance_finish_removal(inst);
+
+			r = r < 0 ? r : e;
+		}
+	}
+	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next) {
+		uint64_t nr = DIV_ROUND_UP(le64_to_cpu(inst->rec.size_bytes), PRMEM_PAGE_SIZE);
+
+		if (inst->behind_end && nr <= XA_MAX_INDEX && !pool_is_read_only(pool)) {
+			int e = xa_erase_range(&inst->xa, (uint32_t)nr, XA_MAX_INDEX);
+
+			inst->behind_end = false;
+			r = r < 0 ? r : e;
+		}
+	}
+	promise_again(pool->dir);
+	return r;
+}
+
+uint32_t
+directory_nr_instances(struct directory *dir)
+{
+	LOCK_FOR_SCOPE(&dir->inst_lock);
+	return dir->nr_instances;
+}

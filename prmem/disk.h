@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pram disks: what their files share.
+ */
+#ifndef PRMEM_DISK_H
+#define PRMEM_DISK_H
+
+#include <errno.h>
+
+#include "prmem/instance.h"
+
+/* Pages that one pass of a long request handles; what is on the stack depends on it. */
+#define DISK_BATCH_PAGES 256u
+
+struct prmem_disk {
+	struct prmem_instance *inst;
+	uint64_t size_bytes; /* when it was opened */
+	bool read_only;
+};
+
+/* The part of a request that one page has. */
+struct disk_part {
+	uint32_t idx;
+	uint32_t start; /* in the page, bytes */
+	uint32_t len_bytes;
+};
+
+static inline struct disk_part
+disk_part_at(uint64_t off, uint64_t len_bytes)
+{
+	struct disk_part part;
+
+	part.idx = (uint32_t)(off >> PRMEM_PAGE_SHIFT);
+	part.start = (uint32_t)(off & (PRMEM_PAGE_SIZE - 1));
+	part.len_bytes = (uint32_t)MIN(len_bytes, PRMEM_PAGE_SIZE - part.start);
+	return part;
+}
+
+/*
+ * disk_check_range() - may a request touch this range?
+ * Return: 0, -EINVAL, -ESHUTDOWN.
+ */
+MUST_CHECK int disk_check_range(const struct prmem_disk *disk, uint64_t len_bytes, uint64_t off);
+
+/* disk_check_write() - the same for a request that changes something: also -EPERM, -EROFS. */
+MUST_CHECK int disk_check_write(const struct prmem_disk *disk, uint64_t len_bytes, uint64_t off);
+
+/*
+ * disk_copy_page() - copy a page and check the copy against its entry.
+ * Context: read lock held.
+ * Return: 0, -EIO.
+ */
+MUST_CHECK int disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void *ret_page);
+
+/*
+ * disk_write_part() - change a part of a page: a new page with the rest of
+ * the old one.  @buf NULL stands for zeroes.
+ * Context: takes the page's stripe; may wait for a grace period.
+ * Persistence: durable on return; old or new after a crash.
+ * Return: as prmem_disk_write().
+ */
+MUST_CHECK int disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf);
+
+/*
+ * disk_take_page() - a page to put at an index.
+ * @old: what is there; decides whether what is kept back may be used
+ */
+MUST_CHECK int disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn);
+
+/*
+ * disk_fill_page() - copy @src to a page that was taken.
+ * Persistence: durable after this thread's next fence.
+ * Return: 0; -EIO when its memory is bad: it has been put aside, take another.
+ */
+MUST_CHECK int disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site);
+
+/*
+ * disk_result() - what a request that changed something may answer: not
+ * success when memory was lost under it.
+ */
+static inline MUST_CHECK int
+disk_result(struct prmem_disk *disk, int r)
+{
+	struct prmem_pool *pool = disk->inst->pool;
+
+	bad_pages_save(pool);
+	pool_watch_space(pool);
+	if (UNLIKELY(r == -ENXIO))
+		return -ESHUTDOWN;
+	if (UNLIKELY(r == 0 && atomic_load_explicit(&pool->lost_memory, memory_order_relaxed)))
+		return -EIO;
+	return r;
+}
+
+/* disk_stats_begin() - a request begins: to be followed by stats_end(). */
+static inline struct stats_request
+disk_stats_begin(struct prmem_disk *disk, enum stats_op op, uint64_t len_bytes)
+{
+	return stats_begin(atomic_load_explicit(&disk->inst->stats, memory_order_relaxed), op, len_bytes);
+}
+
+/*
+ * disk_account() - an index went from one entry to another: counts, and
+ * frees what was there.  Context: the exchange is durable.
+ */
+void disk_account(struct prmem_instance *inst, xa_entry_t old, xa_entry_t new);
+
+#endif

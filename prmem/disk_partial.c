@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changing a part of a page.
+ *
+ * Partial writers of one page take turns (a stripe's lock), so that they do
+ * not waste each other's work; writers of the whole page take no lock, so the
+ * new page is published only if the slot still is what was merged.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/crc32c.h"
+#include "common/mix64.h"
+#include "prmem/disk.h"
+#include "prmem/guard.h"
+
+static pthread_mutex_t *
+stripe_of(struct prmem_instance *inst, uint32_t idx)
+{
+	uint64_t hash = mix64(inst->xa.lineage ^ idx);
+
+	return &inst->pool->stripes[hash % ARRAY_SIZE(inst->pool->stripes)].lock;
+}
+
+/* The page as it is now, and the entry it was copied by.  Context: read lock held, in a window. */
+static int
+load_page_locked(struct prmem_instance *inst, uint32_t idx, xa_entry_t *ret_old, char *ret_page)
+{
+	*ret_old = xa_load(&inst->xa, idx);
+	if (atomic_load_explicit(&inst->removed, memory_order_relaxed))
+		return -ESHUTDOWN;
+	if (*ret_old != 0)
+		return disk_copy_page(inst, idx, *ret_old, ret_page);
+	memset(ret_page, 0, PRMEM_PAGE_SIZE);
+	return 0;
+}
+
+static int
+load_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t *ret_old, char *ret_page)
+{
+	struct guard_window window;
+	int r;
+
+	xa_read_lock();
+	if (GUARD_ENTER(&window, inst->pool) != 0) {
+		xa_read_unlock();
+		bad_page_note(inst->pool, window.pfn);
+		return -EIO;
+	}
+	r = load_page_locked(inst, idx, ret_old, ret_page);
+	guard_leave();
+	xa_read_unlock();
+	return r;
+}
+
+int
+disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf)
+{
+	struct prmem_instance *inst = disk->inst;
+	struct prmem_pool *pool = inst->pool;
+	char page[PRMEM_PAGE_SIZE];
+	uint32_t pfn = 0;
+	bool taken = false;
+	int r;
+
+	LOCK_FOR_SCOPE(stripe_of(inst, part->idx));
+	for (;;) {
+		xa_entry_t old, new = 0, was;
+
+		r = load_page(inst, part->idx, &old, page);
+		if (r < 0)
+			break;
+		if (buf == NULL)
+			memset(page + part->start, 0, part->len_bytes);
+		else
+			memcpy(page + part->start, buf, part->len_bytes);
+		if (!mem_is_zero(page, sizeof page)) {
+			uint32_t crc = crc32c(xa_content_seed(inst->xa.lineage, part->idx, XA_KIND_PAGE), page,
+					      sizeof page);
+
+			do {
+				r = taken ? 0 : disk_take_page(inst, old, &pfn);
+				if (r < 0)
+					break;
+				r = disk_fill_page(pool, pfn, page, PM_SITE_PARTIAL_COPY);
+				taken = r == 0;
+			} while (r < 0);
+			if (r < 0)
+				break;
+			pm_fence(pool->pm, PM_SITE_PARTIAL_FENCE);
+			new = xa_mk_entry(XA_KIND_PAGE, pfn, crc >> 4);
+		}
+		/*
+		 * The publishing store.  Durable before it: the merged page.
+		 * A crash right after it leaves the old page or the new one.
+		 */
+		was = xa_cmpxchg(&inst->xa, part->idx, old, new);
+		if (xa_is_err(was)) {
+			r = xa_err(was);
+			break;
+		}
+		if (was == old) {
+			if (new != 0)
+				taken = false;
+			disk_account(inst, old, new);
+			break;
+		}
+	}
+	if (taken)
+		page_untake(pool->pages, &pfn, 1);
+	return r;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Writing a pram disk.
+ *
+ * Flow of a write of whole pages:
+ *	1. take free pages; a page of zeroes needs none, it becomes a hole
+ *	2. copy the data with non-temporal stores, compute its CRCs
+ *	3. fence: the data is durable
+ *	4. exchange the slots, flush them
+ *	5. fence: the write is durable, and may be acknowledged
+ *	6. retire the pages that were replaced
+ * The thread that copied is the thread that fences (a fence drains only its
+ * own stores).  A crash before 4 leaves the old pages; between 4 and 5 each
+ * page is old or new; what is not reached then is free at the next open.
+ *
+ * When the pool is too full for a whole batch, pages are written one by one:
+ * replacing may use the pages that are kept back.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/crc32c.h"
+#include "prmem/disk.h"
+#include "prmem/guard.h"
+
+int
+disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn)
+{
+	struct page_alloc *pages = inst->pool->pages;
+
+	if (old != 0)
+		return page_take(pages, PAGE_USE_REPLACE, 1, ret_pfn);
+	if (UNLIKELY(atomic_load_explicit(&inst->promised, memory_order_relaxed) > 0)) {
+		if (atomic_fetch_sub(&inst->promised, 1) > 0 &&
+		    page_take(pages, PAGE_USE_PROMISED, 1, ret_pfn) == 0)
+			return 0;
+		atomic_fetch_add(&inst->promised, 1);
+	}
+	return page_take(pages, PAGE_USE_NEW, 1, ret_pfn);
+}
+
+void
+disk_account(struct prmem_instance *inst, xa_entry_t old, xa_entry_t new)
+{
+	/* What is lost holds no page. */
+	if (UNLIKELY(old != 0 && xa_entry_kind(old) == XA_KIND_BAD))
+		old = 0;
+	if (old == 0 && new != 0)
+		atomic_fetch_add_explicit(&inst->nr_entries, 1, memory_order_relaxed);
+	if (old == 0)
+		return;
+	if (new == 0) {
+		atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
+		instance_repromise(inst, 1);
+	}
+	instance_retire_entry(inst, old);
+}
+
+static xa_entry_t
+page_entry(const struct prmem_instance *inst, uint32_t idx, uint32_t pfn, const void *content)
+{
+	uint32_t crc = crc32c(xa_content_seed(inst->xa.lineage, idx, XA_KIND_PAGE), content, PRMEM_PAGE_SIZE);
+
+	return xa_mk_entry(XA_KIND_PAGE, pfn, crc >> 4);
+}
+
+int
+disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site)
+{
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) != 0) {
+		bad_page_note(pool, window.pfn);
+		return -EIO;
+	}
+	guard_at(pfn);
+	pm_copy(pool->pm, pool_page(pool, pfn), src, PRMEM_PAGE_SIZE, site);
+	guard_leave();
+	return 0;
+}
+
+static int
+write_one(struct prmem_instance *inst, uint32_t idx, const char *buf)
+{
+	struct prmem_pool *pool = inst->pool;
+	xa_entry_t old = xa_load(&inst->xa, idx), new = 0;
+	uint32_t pfn = 0;
+	int64_t n;
+
+	if (!mem_is_zero(buf, PRMEM_PAGE_SIZE)) {
+		int r;
+
+		do {
+			r = disk_take_page(inst, old, &pfn);
+			if (r < 0)
+				return r;
+			r = disk_fill_page(pool, pfn, buf, PM_SITE_SINGLE_COPY);
+		} while (r < 0);
+		new = page_entry(inst, idx, pfn, buf);
+		pm_fence(pool->pm, PM_SITE_SINGLE_FENCE);
+	}
+	n = xa_exchange(&inst->xa, idx, 1, &new, &old);
+	if (n < 0) {
+		if (new != 0)
+			page_untake(pool->pages, &pfn, 1);
+		return (int)n;
+	}
+	disk_account(inst, old, new);
+	return 0;
+}
+
+static int
+write_one_by_one(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf)
+{
+	for (uint32_t i = 0; i < nr; i++) {
+		int r = write_one(inst, idx + i, buf + (size_t)i * PRMEM_PAGE_SIZE);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Copy the pages that are not zero to those that were taken, and make their entries.  Context: in a window. */
+static void
+copy_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf, const uint32_t *pfns,
+	   xa_entry_t *entries)
+{
+	struct prmem_pool *pool = inst->pool;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const char *src = buf + (size_t)i * PRMEM_PAGE_SIZE;
+
+		if (entries[i] == 0)
+			continue;
+		guard_at(*pfns);
+		entries[i] = page_entry(inst, idx + i, *pfns, src);
+		pm_copy(pool->pm, pool_page(pool, *pfns), src, PRMEM_PAGE_SIZE, PM_SITE_PAGE_COPY);
+		pfns++;
+	}
+}
+
+/*
+ * The same with the window around it; @entries come as 0 or 1.
+ * Return: 0; -EIO when a page's memory is bad: all others have been given back.
+ */
+static int
+fill_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf, const uint32_t *pfns,
+	   uint32_t nr_taken, xa_entry_t *entries)
+{
+	struct prmem_pool *pool = inst->pool;
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) == 0) {
+		copy_pages(inst, idx, nr, buf, pfns, entries);
+		guard_leave();
+		return 0;
+	}
+	bad_page_note(pool, window.pfn);
+	for (uint32_t t = 0; t < nr_taken; t++) {
+		if (pfns[t] != window.pfn)
+			page_untake(pool->pages, &pfns[t], 1);
+	}
+	return -EIO;
+}
+
+/* At most DISK_BATCH_PAGES whole pages, with two fences in all. */
+static int
+write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf)
+{
+	struct prmem_pool *pool = inst->pool;
+	xa_entry_t entries[DISK_BATCH_PAGES], old[DISK_BATCH_PAGES];
+	uint32_t pfns[DISK_BATCH_PAGES];
+	uint32_t nr_taken = 0;
+	int64_t done;
+	int r;
+
+	if (nr == 0)
+		return 0;
+	for (uint32_t i = 0; i < nr; i++) {
+		entries[i] = mem_is_zero(buf + (size_t)i * PRMEM_PAGE_SIZE, PRMEM_PAGE_SIZE) ? 0 : 1;
+		nr_taken += (uint32_t)entries[i];
+	}
+	/* A reserved disk draws on its promise page by page. */
+	if (UNLIKELY(atomic_load_explicit(&inst->promised, memory_order_relaxed) > 0))
+		return write_one_by_one(inst, idx, nr, buf);
+	if (nr_taken > 0) {
+		r = page_take(pool->pages, PAGE_USE_NEW, nr_taken, pfns);
+		if (r == -ENOSPC)
+			return write_one_by_one(inst, idx, nr, buf);
+		if (r < 0)
+			return r;
+		if (fill_pages(inst, idx, nr, buf, pfns, nr_taken, entries) < 0)
+			return write_one_by_one(inst, idx, nr, buf);
+		pm_fence(pool->pm, PM_SITE_PAGE_FENCE);
+	}
+
+	/*
+	 * The publishing stores are in here.  Durable before them: the pages.
+	 * A crash right after one of them leaves that page old or new.
+	 */
+	done = xa_exchange(&inst->xa, idx, nr, entries, old);
+	for (uint32_t i = 0; i < nr; i++) {
+		if (i < MAX(done, 0))
+			disk_account(inst, old[i], entries[i]);
+		else if (entries[i] != 0)
+			page_untake(pool->pages, &(uint32_t){xa_entry_payload(entries[i])}, 1);
+	}
+	if (done < 0)
+		return done == -ENOSPC ? write_one_by_one(inst, idx, nr, buf) : (int)done;
+	if (done < nr)
+		return write_one_by_one(inst, idx + (uint32_t)done, nr - (uint32_t)done,
+					buf + (size_t)done * PRMEM_PAGE_SIZE);
+	return 0;
+}
+
+static int
+write_range(struct prmem_disk *disk, const char *p, size_t len_bytes, uint64_t off)
+{
+	int r = disk_check_write(disk, len_bytes, off);
+
+	while (r == 0 && len_bytes > 0) {
+		struct disk_part part = disk_part_at(off, len_bytes);
+		uint64_t n = part.len_bytes;
+
+		if (part.len_bytes < PRMEM_PAGE_SIZE) {
+			r = disk_write_part(disk, &part, p);
+		} else {
+			uint64_t nr = MIN(len_bytes >> PRMEM_PAGE_SHIFT, DISK_BATCH_PAGES - part.idx % DISK_BATCH_PAGES);
+
+			r = write_batch(disk->inst, part.idx, (uint32_t)nr, p);
+			n = nr << PRMEM_PAGE_SHIFT;
+		}
+		p += n;
+		off += n;
+		len_bytes -= n;
+	}
+	return disk_result(disk, r);
+}
+
+int
+prmem_disk_write(struct prmem_disk *disk, const void *buf, size_t len_bytes, uint64_t off)
+{
+	struct stats_request request = disk_stats_begin(disk, STATS_WRITE, len_bytes);
+	int r = write_range(disk, buf, len_bytes, off);
+
+	stats_end(&request, len_bytes, r);
+	return r;
+}

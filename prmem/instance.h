@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Instances in RAM: all of a pool's are read at open and kept.
+ */
+#ifndef PRMEM_INSTANCE_H
+#define PRMEM_INSTANCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "prmem/directory.h"
+#include "prmem/pool.h"
+#include "prmem/record_format.h"
+#include "prmem/stats.h"
+#include "xarray/xa_internal.h"
+
+struct prmem_instance {
+	struct prmem_pool *pool;
+	struct prmem_instance *next; /* in the order of numbers; under inst_lock */
+	uint32_t number;             /* index in the directory */
+	uint32_t nr_handles;         /* under inst_lock */
+	uint32_t nr_holds;           /* a check looks at it: it is not deleted; under inst_lock */
+	uint32_t rec_pfn;            /* under rec_lock */
+	struct record_media rec;     /* as on media; changed under inst_lock and rec_lock, read under either */
+	bool behind_end;             /* the mark found entries behind the disk's end */
+	atomic_bool removed;
+	atomic_bool damaged;         /* its root cannot be read */
+	_Atomic uint64_t size_bytes; /* rec.size_bytes, for those without a lock */
+	_Atomic uint32_t flags;      /* rec.flags, likewise */
+	_Atomic uint64_t nr_entries;
+	_Atomic uint64_t nr_damaged;
+	_Atomic int64_t promised;    /* pages still promised to it and not taken */
+	_Atomic uint64_t nr_crc_errors; /* pages read that did not match their proof */
+	struct stats *_Atomic stats; /* NULL until it is opened as a disk */
+	struct xarray xa;
+};
+
+struct directory {
+	struct prmem_pool *pool;
+	pthread_mutex_t inst_lock;
+	pthread_mutex_t rec_lock;
+	struct xarray xa;
+	struct prmem_instance *first; /* under inst_lock */
+	uint32_t nr_instances;        /* under inst_lock */
+	bool xa_ready;
+};
+
+/* The index that data hangs on has a lineage of its own. */
+#define DATA_LINEAGE UINT64_C(0x64617461646174ed)
+
+/* How the engine's arrays get their memory: @memory is the instance, or the directory. */
+extern const struct xa_memory_ops instance_memory_ops;
+extern const struct xa_memory_ops directory_memory_ops;
+
+/* instance_is_disk() - is it of the subsystem "ramdisk"? */
+bool instance_is_disk(const struct prmem_instance *inst);
+
+/* name_is_valid() - 1 to 63 printable characters without '/', '@' and white space. */
+bool name_is_valid(const char *name);
+
+/* instance_find_locked() - by name.  Context: inst_lock.  Return: NULL if there is none. */
+struct prmem_instance *instance_find_locked(struct directory *dir, const char *subsystem, const char *name);
+
+/* instance_new() - the RAM of an instance that a record describes. Return: NULL for want of memory. */
+struct prmem_instance *instance_new(struct prmem_pool *pool, uint32_t number, uint32_t rec_pfn,
+				    const struct record_media *rec);
+void instance_delete(struct prmem_instance *inst);
+
+/* instance_put_locked() - delete a removed instance that nobody has any more.  Context: inst_lock. */
+void instance_put_locked(struct prmem_instance *inst);
+
+/* instance_link_locked() - put it in the list.  Context: inst_lock, or nobody else has the pool. */
+void instance_link_locked(struct directory *dir, struct prmem_instance *inst);
+
+/*
+ * instance_create_locked() - make and publish an instance that @rec describes
+ * (names, size, flags, description; the rest is filled in here).
+ * Context: inst_lock.
+ * Persistence: durable on return; there or not after a crash.
+ * Return: 0, -ENOSPC, -EROFS, -EIO, -ENOMEM.
+ */
+MUST_CHECK int instance_create_locked(struct directory *dir, struct record_media *rec,
+				      struct prmem_instance **ret_inst, struct prmem_error *err);
+
+/*
+ * instance_publish() - replace the record of an instance by @rec.
+ * Context: rec_lock; may wait for a grace period.
+ * Persistence: durable on return; old or new after a crash.
+ * Return: 0, -ENOSPC, -EROFS, -EIO; nothing was changed then.
+ */
+MUST_CHECK int instance_publish(struct prmem_instance *inst, const struct record_media *rec);
+
+/*
+ * instance_remove_locked() - remove an instance and free all that it holds;
+ * without handles it is deleted.
+ * Context: inst_lock, or nobody else has the pool.
+ * Persistence: durable on return; there, or gone as a whole after a crash.
+ * Return: 0, -EROFS, -EIO.
+ */
+MUST_CHECK int instance_remove_locked(struct prmem_instance *inst, struct prmem_error *err);
+
+/*
+ * instance_finish_removal() - end a removal with a wipe that was interrupted.
+ * Context: open; nobody else has the pool.
+ */
+MUST_CHECK int instance_finish_removal(struct prmem_instance *inst);
+
+/*
+ * instance_pin() - take a loan of what the index holds, unchecked.
+ * instance_unpin() - end it.
+ * Return: 0; -ENODATA where there is nothing or a value, -EIO, -ENOMEM, -ESHUTDOWN.
+ */
+struct object;
+MUST_CHECK int instance_pin(struct prmem_instance *inst, uint32_t idx, xa_entry_t *ret_entry, struct object *ret_obj);
+void instance_unpin(struct prmem_instance *inst, xa_entry_t entry);
+
+/* instance_data_proof() - the proof of an object as the instance's data. */
+uint32_t instance_data_proof(const struct prmem_instance *inst, const struct object *obj);
+
+/*
+ * instance_retire_entry() - free what an entry of the instance's array (or
+ * its data slot) referred to; what cannot be right is left alone.
+ */
+void instance_retire_entry(struct prmem_instance *inst, xa_entry_t entry);
+
+/* instance_repromise() - pages of a reserved disk were freed: they are promised to it again. */
+void instance_repromise(struct prmem_instance *inst, uint32_t nr);
+
+/* instance_need_pages() - pages and nodes a disk of a size can need at most. */
+uint64_t instance_need_pages(uint64_t size_bytes);
+
+/*
+ * record_check() - may what is read at a page be believed to be a record?
+ * Return: NULL, or what is wrong with it.
+ */
+const char *record_check(const struct record_media *rec);
+
+/* record_fill() - set what every new record has: magic, UUID, origin, times. */
+MUST_CHECK int record_fill(struct record_media *rec);
+
+/* record_proof() - of the slot that points to a record. */
+uint32_t record_proof(const struct directory *dir, uint32_t number, const struct record_media *rec);
+
+/*
+ * mark_instances() - walk the arrays of all instances by @nr_threads threads
+ * and mark what they reach.
+ * Return: 0, -ENOMEM; damage is counted, structural damage makes the pool
+ *   read-only.
+ */
+MUST_CHECK int mark_instances(struct directory *dir, unsigned int nr_threads);
+
+/*
+ * mark_object() - mark what a slot's kind and payload name.
+ * Return: false when it cannot be: it lies outside of the pool, or is no
+ *   such thing.
+ */
+bool mark_object(struct prmem_pool *pool, enum xa_kind kind, uint32_t payload);
+
+/* mark_node() - the same for a node. */
+bool mark_node(struct prmem_pool *pool, uint32_t pfn);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An open pool as a whole: what every room asks of it, and its end.
+ */
+#include "prmem/pool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/mix64.h"
+#include "prmem/directory.h"
+#include "prmem/lock.h"
+#include "prmem/pool_open.h"
+#include "prmem/uuid.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+bool
+pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)
+{
+	if (pfn == SB_PFN_A || pfn == SB_PFN_OWNER || pfn == SB_PFN_B)
+		return true;
+	for (unsigned int i = 1; i < pool->nr_regions; i++) {
+		if (pfn == pool->regions[i].start_pfn)
+			return true;
+	}
+	return false;
+}
+
+bool
+pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
+{
+	for (unsigned int i = 0; i < pool->nr_regions; i++) {
+		const struct pool_region *r = &pool->regions[i];
+		uint64_t pages_in;
+
+		if (r->pm == NULL)
+			continue;
+		/* Unsigned: an address below the region gives a number beyond it. */
+		pages_in = ((uintptr_t)addr - (uintptr_t)r->pm->base) >> PRMEM_PAGE_SHIFT;
+
+		if (pages_in < r->nr_pages) {
+			*ret_pfn = r->start_pfn + (uint32_t)pages_in;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+pool_set_read_only(struct prmem_pool *pool, const char *fmt, ...)
+{
+	char why[sizeof pool->read_only_why];
+	bool first;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+
+	pthread_mutex_lock(&pool->why_lock);
+	first = pool->read_only_why[0] == '\0';
+	if (first)
+		memcpy(pool->read_only_why, why, sizeof why);
+	/* After the reason: who sees the one finds the other. */
+	atomic_store(&pool->read_only, true);
+	pthread_mutex_unlock(&pool->why_lock);
+	if (first)
+		pool_notice(pool, "pool %.200s: read-only: %s", pool->path, why);
+}
+
+uint64_t
+pool_lineage(const struct prmem_pool *pool, uint64_t origin)
+{
+	/* Both steps are bijections: two origins of a pool never have one lineage. */
+	return mix64(pool->uuid_mix ^ mix64(origin));
+}
+
+int
+prmem_sync(struct prmem_pool *pool)
+{
+	return page_sync(pool->pages);
+}
+
+void
+prmem_after_fork(struct prmem_pool *pool)
+{
+	if (pool->lock != NULL)
+		owner_record_renew(pool->lock, pool->pm);
+}
+
+void
+prmem_close(struct prmem_pool *pool)
+{
+	struct owner_lock *lock;
+	struct pm *pm;
+
+	if (pool == NULL)
+		return;
+	lock = pool->lock;
+	pm = pool->pm;
+	if (!pm->read_only) {
+		int r = page_sync(pool->pages);
+
+		if (r < 0)
+			pool_notice(pool, "pool %.200s: what was written last did not reach its disk: %s", pool->path,
+				    strerror(-r));
+	}
+	pool_destroy(pool);
+	/* Last, so that nobody else is let in while this one could still store anything. */
+	if (lock != NULL)
+		owner_record_clear(lock, pm);
+	pm->ops->close(pm);
+	owner_lock_release(lock);
+}
+
+void
+prmem_pool_info(struct prmem_pool *pool, struct prmem_pool_info *ret_info)
+{
+	struct page_numbers numbers;
+
+	memset(ret_info, 0, sizeof *ret_info);
+	/* The signal handler had no way to say so. */
+	if (atomic_load(&pool->lost_memory))
+		pool_set_read_only(pool, LOST_MEMORY_WHY);
+	page_numbers(pool->pages, &numbers);
+	ret_info->size_bytes = pool->nr_pages << PRMEM_PAGE_SHIFT;
+	ret_info->nr_pages = pool->nr_pages;
+	ret_info->nr_free = numbers.nr_free;
+	ret_info->nr_kept_back = numbers.nr_kept_back;
+	ret_info->nr_reserved = numbers.nr_promised;
+	ret_info->nr_damaged = atomic_load(&pool->nr_damaged);
+	ret_info->nr_bad = numbers.nr_bad;
+	ret_info->low_space_bytes = atomic_load(&pool->low_pages) << PRMEM_PAGE_SHIFT;
+	ret_info->is_low = atomic_load(&pool->is_low);
+	ret_info->nr_instances = directory_nr_instances(pool->dir);
+	ret_info->is_pmem = pool->pm->is_pmem;
+	ret_info->read_only = pool_is_read_only(pool);
+	{
+		LOCK_FOR_SCOPE(&pool->sb_lock);
+		ret_info->nr_regions = le32_to_cpu(pool->sb.nr_regions);
+		ret_info->created_s = le64_to_cpu(pool->sb.created_s);
+		ret_info->version = le32_to_cpu(pool->sb.version);
+		uuid_format(pool->sb.uuid, ret_info->uuid);
+		/* From media: the NUL may be missing. */
+		memcpy(ret_info->label, pool->sb.label, sizeof ret_info->label - 1);
+	}
+	{
+		LOCK_FOR_SCOPE(&pool->why_lock);
+		memcpy(ret_info->read_only_why, pool->read_only_why, sizeof ret_info->read_only_why);
+	}
+}
+
+const char *
+prmem_version(void)
+{
+	return PACKAGE_VERSION;
+}

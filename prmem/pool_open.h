@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening a pool from mapped memory on, under a lock.
+ */
+#ifndef PRMEM_POOL_OPEN_H
+#define PRMEM_POOL_OPEN_H
+
+#include "prmem/pool.h"
+
+struct backing;
+struct owner_lock;
+
+/*
+ * pool_open_locked() - pool_open_pm() with what protects the memory.
+ * @lock: whose owner record is to be written; NULL for none
+ * @backing: what is searched for other content before it is formatted; NULL
+ *   for nothing: superblocks of zeroes are enough
+ * Takes over @pm and @lock on success only.
+ */
+MUST_CHECK int pool_open_locked(struct pm *pm, struct owner_lock *lock, const struct backing *backing,
+				const struct prmem_open_args *args, struct prmem_pool **ret_pool,
+				struct prmem_error *err);
+
+/* pool_destroy() - release what a pool holds in RAM; not its pm, not its lock; writes nothing. */
+void pool_destroy(struct prmem_pool *pool);
+
+#endif

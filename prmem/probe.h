@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Is there anything on it that a format would destroy?
+ */
+#ifndef PRMEM_PROBE_H
+#define PRMEM_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "common/pm.h"
+
+/*
+ * probe_signature() - ask libblkid what lies on a file or a device.
+ * @pm: its mapping
+ * @fd: its descriptor
+ * @ret_what: in words, as: a file system (ext4, labelled "x"); cut to
+ *   @what_bytes
+ * Reads only.
+ * Return: 1 and *ret_what; 0 when it knows nothing of what is there; -errno.
+ */
+MUST_CHECK int probe_signature(const struct pm *pm, int fd, bool is_device, char *ret_what, size_t what_bytes);
+
+/*
+ * probe_data() - look for bytes that are not zero.
+ * A file is read as a whole but for its holes.  Of a device these are looked
+ * at: the first and the last 16 MiB, and a page every 2 MiB between.
+ * Reads only.
+ * Return: 1 and *ret_off, the place of the first (to a page); 0 when there
+ *   are none; -errno.
+ */
+MUST_CHECK int probe_data(const struct pm *pm, int fd, bool is_device, uint64_t *ret_off);
+
+#endif

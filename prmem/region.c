@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Added regions.  Each begins with a header that says to which pool it
+ * belongs and which of its pages it has; the superblock says the same of it.
+ * Where it was last seen is a hint only: devices change their names.
+ */
+#include "prmem/region.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/crc32c.h"
+#include "prmem/backing.h"
+#include "prmem/guard.h"
+#include "prmem/lock.h"
+#include "prmem/pm_libpmem.h"
+#include "prmem/uuid.h"
+
+uint32_t
+region_header_crc(const struct region_media *header)
+{
+	return crc32c(0, header, offsetof(struct region_media, crc));
+}
+
+bool
+region_header_is_valid(const struct region_media *header)
+{
+	return le64_to_cpu(header->magic) == REGION_MAGIC && le32_to_cpu(header->crc) == region_header_crc(header);
+}
+
+/* ---- one file or device ---- */
+
+int
+region_file_open(const char *path, uint64_t new_size_bytes, bool read_only, struct region_opened *ret_opened,
+		 struct prmem_error *err)
+{
+	const struct prmem_open_args args = {
+		.path = path,
+		.pool_size_bytes = new_size_bytes,
+		.format = new_size_bytes == 0 ? PRMEM_FORMAT_NEVER : PRMEM_FORMAT_AUTO,
+		.read_only = read_only,
+	};
+	struct region_opened opened = {.file = calloc(1, sizeof *opened.file)};
+	struct backing b;
+	int r;
+
+	if (opened.file == NULL)
+		return error_set(err, -ENOMEM, "region %.200s: out of memory", path);
+	snprintf(opened.file->path, sizeof opened.file->path, "%s", path);
+	r = backing_open(&args, &b, err);
+	if (r < 0)
+		goto free_file;
+	r = owner_lock_take(b.fd, b.is_device, read_only, path, &opened.file->lock, err);
+	if (r < 0) {
+		backing_undo(&b, path, false);
+		close(b.fd);
+		goto free_file;
+	}
+	r = backing_size(&b, &args, err);
+	if (r == 0)
+		r = pm_libpmem_map(path, b.fd, b.size_bytes, b.is_device, read_only, &opened.pm, err);
+	if (r < 0) {
+		backing_undo(&b, path, true);
+		owner_lock_release(opened.file->lock);
+		goto free_file;
+	}
+	opened.was_empty = b.was_empty;
+	*ret_opened = opened;
+	return 0;
+
+free_file:
+	free(opened.file);
+	return r;
+}
+
+void
+region_file_close(const struct region_opened *opened)
+{
+	opened->pm->ops->close(opened->pm);
+	owner_lock_release(opened->file->lock);
+	free(opened->file);
+}
+
+/* ---- those of a pool ---- */
+
+/* Is this the region that the superblock means?  Return: NULL, or what is wrong. */
+static const char *
+what_is_wrong(const struct prmem_pool *pool, const struct pm *pm, uint32_t number, const struct sb_region_media *entry)
+{
+	struct region_media header;
+
+	if (pm->len_bytes < sizeof header)
+		return "it is too small";
+	memcpy(&header, pm->base, sizeof header);
+	if (!region_header_is_valid(&header))
+		return "there is no region on it, or its header is damaged";
+	if (memcmp(header.pool_uuid, pool->sb.uuid, sizeof header.pool_uuid) != 0)
+		return "it is a region of another pool";
+	if (memcmp(header.uuid, entry->uuid, sizeof header.uuid) != 0 || le32_to_cpu(header.number) != number ||
+	    le64_to_cpu(header.start_pfn) != le64_to_cpu(entry->start_pfn))
+		return "it is another region";
+	if (pm->len_bytes >> PRMEM_PAGE_SHIFT < le64_to_cpu(entry->nr_pages))
+		return "it is cut short";
+	if (pm->is_pmem != pool->pm->is_pmem)
+		return "it is not of the kind that the pool is (persistent memory or not)";
+	return NULL;
+}
+
+/* Try one place.  Return: 0 when it is there; 1 when it is not it; -errno with the message otherwise. */
+static int
+try_path(struct prmem_pool *pool, uint32_t number, const char *path, bool read_only, struct prmem_error *why)
+{
+	const struct sb_region_media *entry = &pool->sb.regions[number];
+	struct pool_region *region = &pool->regions[number];
+	struct region_opened opened;
+	const char *wrong;
+	int r = region_file_open(path, 0, read_only, &opened, why);
+
+	if (r == -ENOMEM || r == -EBUSY)
+		return r;
+	if (r < 0)
+		return 1;
+	wrong = what_is_wrong(pool, opened.pm, number, entry);
+	if (wrong != NULL) {
+		error_set(why, -ENXIO, "region %.200s: %s", path, wrong);
+		region_file_close(&opened);
+		return 1;
+	}
+	region->pm = opened.pm;
+	region->file = opened.file;
+	return 0;
+}
+
+static int
+region_open(struct prmem_pool *pool, uint32_t number, const struct prmem_open_args *args, struct prmem_error *err)
+{
+	const struct sb_region_media *entry = &pool->sb.regions[number];
+	struct prmem_error why = {.message = "it has no path"};
+	char hint[sizeof entry->path + 1] = "", uuid[37];
+	bool read_only = args->read_only || pool->pm->read_only;
+	int r = 1;
+
+	/* From media: the NUL may be missing. */
+	memcpy(hint, entry->path, sizeof entry->path);
+	if (hint[0] != '\0')
+		r = try_path(pool, number, hint, read_only, &why);
+	for (size_t i = 0; r == 1 && args->region_paths != NULL && args->region_paths[i] != NULL; i++) {
+		struct prmem_error ignored;
+
+		r = try_path(pool, number, args->region_paths[i], read_only, &ignored);
+	}
+	if (r == 0)
+		return 0;
+	uuid_format(entry->uuid, uuid);
+	if (r == 1)
+		r = -ENXIO;
+	if (r == -ENXIO && read_only) {
+		pool_notice(pool, "pool %.100s: region %u (%s) is missing: what lies there cannot be read: %.200s",
+			    pool->path, number, uuid, why.message);
+		return 0;
+	}
+	return error_set(err, r, "pool %.100s: region %u (%s) is missing: %.200s; attach it, or open the pool read-only",
+			 pool->path, number, uuid, why.message);
+}
+
+int
+regions_open(struct prmem_pool *pool, const struct prmem_open_args *args, struct prmem_error *err)
+{
+	uint32_t nr = le32_to_cpu(pool->sb.nr_regions);
+
+	for (uint32_t i = 1; i < nr; i++) {
+		const struct sb_region_media *entry = &pool->sb.regions[i];
+		struct pool_region *region = &pool->regions[i];
+		int r = region_open(pool, i, args, err);
+
+		if (r < 0)
+			return r;
+		region->start_pfn = (uint32_t)le64_to_cpu(entry->start_pfn);
+		region->nr_pages = (uint32_t)MIN(le64_to_cpu(entry->nr_pages),
+						 pool->nr_pages - le64_to_cpu(entry->start_pfn));
+		region->has_header = true;
+		atomic_store(&pool->nr_regions, i + 1);
+	}
+	return 0;
+}
+
+void
+regions_close(struct prmem_pool *pool)
+{
+	for (unsigned int i = 1; i < atomic_load(&pool->nr_regions); i++) {
+		struct pool_region *region = &pool->regions[i];
+
+		if (region->pm != NULL)
+			region->pm->ops->close(region->pm);
+		if (region->file != NULL) {
+			owner_lock_release(region->file->lock);
+			free(region->file);
+		}
+	}
+}
+
+int
+prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_region_info *ret_info)
+{
+	struct prmem_region_info info = {0};
+	const struct sb_region_media *entry = &pool->sb.regions[number];
+
+	LOCK_FOR_SCOPE(&pool->sb_lock);
+	if (number >= le32_to_cpu(pool->sb.nr_regions))
+		return -ENOENT;
+	info.start_page = le64_to_cpu(entry->start_pfn);
+	info.nr_pages = le64_to_cpu(entry->nr_pages);
+	uuid_format(number == 0 ? pool->sb.uuid : entry->uuid, info.uuid);
+	snprintf(info.path, sizeof info.path, "%.*s", (int)sizeof entry->path, entry->path);
+	if (number == 0)
+		snprintf(info.path, sizeof info.path, "%s", pool->path);
+	else
+		info.is_missing = true;
+	for (unsigned int i = 1; i < atomic_load(&pool->nr_regions); i++) {
+		const struct pool_region *region = &pool->regions[i];
+
+		if (region->has_header && region->start_pfn == info.start_page && region->pm != NULL) {
+			info.is_missing = false;
+			if (region->file != NULL)
+				snprintf(info.path, sizeof info.path, "%s", region->file->path);
+		}
+	}
+	*ret_info = info;
+	return 0;
+}

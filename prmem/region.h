@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Added regions: opening those that a superblock names, and letting them go.
+ */
+#ifndef PRMEM_REGION_H
+#define PRMEM_REGION_H
+
+#include "prmem/pool.h"
+#include "prmem/region_format.h"
+
+struct prmem_open_args;
+struct owner_lock;
+
+/* What holds an added region open, besides its mapping. */
+struct region_file {
+	struct owner_lock *lock;
+	char path[256];
+};
+
+/* region_header_is_valid() - magic and CRC. */
+bool region_header_is_valid(const struct region_media *header);
+
+/* region_header_crc() - the CRC that it should carry. */
+uint32_t region_header_crc(const struct region_media *header);
+
+/* region_file_open() - lock and map a further device or file. */
+struct region_opened {
+	struct pm *pm;
+	struct region_file *file;
+	bool was_empty; /* it is a new file */
+};
+
+/*
+ * region_file_open() - open, lock and map what may become, or is, a region.
+ * @new_size_bytes: make a file of this size if there is none; 0: do not
+ * Return: 0, or as prmem_open().
+ */
+MUST_CHECK int region_file_open(const char *path, uint64_t new_size_bytes, bool read_only,
+				struct region_opened *ret_opened, struct prmem_error *err);
+void region_file_close(const struct region_opened *opened);
+
+/*
+ * regions_open() - open all added regions that the pool's superblock names.
+ * Context: open, before anything of the pool is built.
+ * Return: 0; -ENXIO when one is missing or foreign and the pool is to be
+ *   written; or what opening one said.
+ */
+MUST_CHECK int regions_open(struct prmem_pool *pool, const struct prmem_open_args *args, struct prmem_error *err);
+
+/* regions_close() - unmap and unlock all but region 0. */
+void regions_close(struct prmem_pool *pool);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changing what a pool or a disk says of itself: label, flags, description,
+ * reservation; and the watch over the space that is left.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "prmem/instance.h"
+
+/* ---- the pool ---- */
+
+static bool
+is_printable(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+int
+prmem_set_label(struct prmem_pool *pool, const char *label, struct prmem_error *err)
+{
+	struct sb_media sb;
+	int r;
+
+	if (strnlen(label, sizeof sb.label) >= sizeof sb.label || !is_printable(label))
+		return error_set(err, -EINVAL, "pool %.200s: a label has up to %zu characters, none of them a control character",
+				 pool->path, sizeof sb.label - 1);
+	if (pool_is_read_only(pool))
+		return error_set(err, -EROFS, "pool %.200s is read-only: cannot set its label", pool->path);
+	{
+		LOCK_FOR_SCOPE(&pool->sb_lock);
+		sb = pool->sb;
+		memset(sb.label, 0, sizeof sb.label);
+		memcpy(sb.label, label, strlen(label));
+		sb_write(pool->pm, &sb);
+		pool->sb = sb;
+	}
+	r = page_sync(pool->pages);
+	return r < 0 ? error_set(err, r, "pool %.200s: cannot set its label: %s", pool->path, strerror(-r)) : 0;
+}
+
+/* Pages that somebody without a reservation may still have. */
+static uint64_t
+pages_left(struct prmem_pool *pool)
+{
+	struct page_numbers numbers;
+	uint64_t taken;
+
+	page_numbers(pool->pages, &numbers);
+	taken = numbers.nr_kept_back + numbers.nr_promised;
+	return numbers.nr_free > taken ? numbers.nr_free - taken : 0;
+}
+
+void
+pool_check_space(struct prmem_pool *pool)
+{
+	uint64_t low = atomic_load(&pool->low_pages), left = pages_left(pool);
+	bool was_low = atomic_load_explicit(&pool->is_low, memory_order_relaxed);
+
+	if (low == 0 || was_low == (was_low ? left < low + low / 2 : left < low))
+		return;
+	/* Of several threads that see it, one tells. */
+	if (!atomic_compare_exchange_strong(&pool->is_low, &was_low, !was_low))
+		return;
+	if (!was_low)
+		pool_notice(pool, "pool %.200s: little room is left: %llu KiB; free some, or grow the pool", pool->path,
+			    (unsigned long long)left << (PRMEM_PAGE_SHIFT - 10));
+	else
+		pool_notice(pool, "pool %.200s: there is room again: %llu KiB", pool->path,
+			    (unsigned long long)left << (PRMEM_PAGE_SHIFT - 10));
+}
+
+void
+prmem_set_low_space(struct prmem_pool *pool, uint64_t low_bytes)
+{
+	atomic_store(&pool->low_pages, DIV_ROUND_UP(low_bytes, PRMEM_PAGE_SIZE));
+	if (low_bytes == 0)
+		atomic_store(&pool->is_low, false);
+	pool_watch_space(pool);
+}
+
+/* ---- a disk ---- */
+
+/* What a disk may still need so that it has room for all of it. */
+static uint64_t
+still_needed(struct prmem_instance *inst)
+{
+	uint64_t need = instance_need_pages(atomic_load(&inst->size_bytes));
+	uint64_t have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
+
+	return need > have ? need - have : 0;
+}
+
+/*
+ * Requests go on meanwhile, and keep the promise right by themselves only
+ * once they see the flag: what was trimmed just before that is made up for.
+ */
+static void
+promise_the_rest(struct prmem_instance *inst)
+{
+	int64_t more = (int64_t)still_needed(inst) - atomic_load(&inst->promised);
+
+	if (more > 0 && page_promise(inst->pool->pages, (uint64_t)more) == 0)
+		atomic_fetch_add(&inst->promised, more);
+}
+
+static int
+publish_changes(struct prmem_instance *inst, const struct prmem_disk_changes *changes)
+{
+	struct record_media rec;
+	uint32_t flags;
+
+	LOCK_FOR_SCOPE(&inst->pool->dir->rec_lock);
+	rec = inst->rec;
+	flags = le32_to_cpu(rec.flags);
+	if (changes->read_only != NULL)
+		flags = *changes->read_only ? flags | RECORD_FLAG_READ_ONLY : flags & ~RECORD_FLAG_READ_ONLY;
+	if (changes->reserve != NULL)
+		flags = *changes->reserve ? flags | RECORD_FLAG_RESERVE : flags & ~RECORD_FLAG_RESERVE;
+	rec.flags = cpu_to_le32(flags);
+	if (changes->description != NULL) {
+		memset(rec.description, 0, sizeof rec.description);
+		memcpy(rec.description, changes->description, strlen(changes->description));
+	}
+	return instance_publish(inst, &rec);
+}
+
+static void
+give_up_promise(struct prmem_instance *inst)
+{
+	int64_t promised = atomic_exchange(&inst->promised, 0);
+
+	if (promised > 0)
+		page_unpromise(inst->pool->pages, (uint64_t)promised);
+}
+
+static int
+set_locked(struct prmem_instance *inst, const struct prmem_disk_changes *changes, struct prmem_error *err)
+{
+	struct prmem_pool *pool = inst->pool;
+	bool was_reserved = (le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) != 0;
+	bool reserve = changes->reserve == NULL ? was_reserved : *changes->reserve;
+	uint64_t need = still_needed(inst);
+	int r;
+
+	if (reserve && !was_reserved) {
+		if (page_promise(pool->pages, need) < 0)
+			return error_set(err, -ENOSPC,
+					 "disk %s: the pool cannot reserve %llu pages; free some, or grow the pool",
+					 inst->rec.name, (unsigned long long)need);
+		atomic_fetch_add(&inst->promised, (int64_t)need);
+	}
+	r = publish_changes(inst, changes);
+	if (r == 0)
+		r = page_sync(pool->pages);
+	if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0)
+		give_up_promise(inst);
+	else if (!was_reserved)
+		promise_the_rest(inst);
+	if (r < 0)
+		return error_set(err, r, "disk %s: cannot be changed: %s", inst->rec.name,
+				 r == -ENOSPC ? "no space left in the pool" : strerror(-r));
+	return 0;
+}
+
+int
+prmem_disk_set(struct prmem_pool *pool, const char *name, const struct prmem_disk_changes *changes,
+	       struct prmem_error *err)
+{
+	struct prmem_instance *inst;
+	int r;
+
+	if (changes->description != NULL && strlen(changes->description) > PRMEM_DESCRIPTION_MAX)
+		return error_set(err, -EINVAL, "disk %s: the description is longer than %d characters", name,
+				 PRMEM_DESCRIPTION_MAX);
+	{
+		LOCK_FOR_SCOPE(&pool->dir->inst_lock);
+		inst = instance_find_locked(pool->dir, PRMEM_SUBSYSTEM_RAMDISK, name);
+		if (inst == NULL)
+			return error_set(err, -ENOENT, "pool %s: there is no disk %s", pool->path, name);
+		if (pool_is_read_only(pool))
+			return error_set(err, -EROFS, "pool %s is read-only: cannot change %s", pool->path, name);
+		r = set_locked(inst, changes, err);
+	}
+	pool_watch_space(pool);
+	return r;
+}

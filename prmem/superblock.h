@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The superblock: reading both copies, choosing, changing.
+ */
+#ifndef PRMEM_SUPERBLOCK_H
+#define PRMEM_SUPERBLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "common/pm.h"
+#include "prmem/prmem.h"
+#include "prmem/superblock_format.h"
+
+enum sb_state {
+	SB_GOOD,         /* *ret_sb is valid, both copies alike */
+	SB_REPAIR,       /* *ret_sb is valid, the other copy is damaged or behind */
+	SB_BLANK,        /* no superblock: both places all zeroes */
+	SB_INTERRUPTED,  /* a format was interrupted */
+	SB_FOREIGN,      /* neither place ever held a superblock */
+	SB_DAMAGED,      /* both copies are damaged: the magic of one is there */
+	SB_NEWER,        /* by a newer version: the error says which bit */
+	SB_WRONG,        /* valid CRC, impossible content; the error says what */
+};
+
+/*
+ * sb_read() - look at both copies; reads only, and believes nothing.
+ * @ret_sb: the copy to use, for SB_GOOD and SB_REPAIR; 0 or more else
+ * @ret_ro: set when an unknown ro_compat bit forbids writing
+ * @what: one line about what was found, for all states but SB_GOOD; it is put
+ *   behind "pool PATH: "
+ */
+enum sb_state sb_read(const struct pm *pm, struct sb_media *ret_sb, bool *ret_ro, struct prmem_error *what);
+
+/* sb_crc() - the CRC that a superblock should carry. */
+uint32_t sb_crc(const struct sb_media *sb);
+
+/*
+ * sb_write_both() - write a finished superblock to both places: B, fence, A,
+ * fence.  On page cache a sync goes between, so that no crash of the system
+ * tears both; if it fails A stays as it was, and later syncs fail
+ * (pm_libpmem.h).
+ */
+void sb_write_both(struct pm *pm, const struct sb_media *sb);
+
+/*
+ * sb_write() - write a changed superblock.
+ * Gives it the next sequence number and its CRC, then sb_write_both().
+ * Context: the pool's sb_lock, or nobody else has the pool.
+ * Persistence: durable on return; old or new after a crash.
+ */
+void sb_write(struct pm *pm, struct sb_media *sb);
+
+/*
+ * sb_repair() - after SB_REPAIR: make the other copy like the good one.
+ * @sb: what sb_read() chose
+ * Context: nobody else has the pool.
+ * Persistence: durable on return; at any moment the good copy is untouched.
+ */
+void sb_repair(struct pm *pm, const struct sb_media *sb);
+
+/*
+ * sb_make() - what sb_format() will write, in RAM only.
+ * @len_bytes: the length of region 0; what is beyond a pool's greatest size,
+ *   or no whole page, is left out
+ */
+void sb_make(struct sb_media *ret_sb, uint64_t len_bytes, const uint8_t uuid[16], uint64_t created_s,
+	     const char *label);
+
+/*
+ * sb_format() - make an empty pool of one region.
+ * Writes nothing but the two superblocks.
+ * @ret_sb: may be NULL
+ * @label: may be NULL
+ * Context: nobody else has the memory; [0, SB_FORMAT_BYTES) is backed.
+ * Persistence: durable on return; interrupted, sb_read() says SB_INTERRUPTED
+ *   (or finds what was there before as it was, an old pool with one of its
+ *   superblocks marked).
+ */
+#define SB_FORMAT_BYTES ((SB_PFN_B + 1) * UINT64_C(4096))
+void sb_format(struct pm *pm, struct sb_media *ret_sb, const uint8_t uuid[16], uint64_t created_s, const char *label);
+
+#endif

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154
+# Steps that build with one compiler or sanitizer and run `make check`.
+
+# need PROGRAM PACKAGE - skip the rest of the step without it.
+need() {
+	command -v "$1" >/dev/null || {
+		result SKIP "$step" "no $1; Debian package $2"
+		exit 0
+	}
+}
+
+# configure_build NAME [ARGUMENT...] - configure and build in $work/NAME.
+configure_build() {
+	local name=$1
+	shift
+	mkdir -p "$work/$name"
+	(cd "$work/$name" && "$src/configure" --quiet --enable-Werror --prefix="$work/$name/root" "$@") >"$work/$name/configure.out" 2>&1 || {
+		cat "$work/$name/configure.out"
+		result FAIL configure "$name"
+		exit 1
+	}
+	make --no-print-directory -s -C "$work/$name" -j"$jobs"
+}
+
+# make_check NAME [ARGUMENT...] - run make check in $work/NAME, report each
+# test, and show the logs of those that failed.
+make_check() {
+	local name=$1 status=0 trs log test verdict why
+	shift
+	find "$work/$name" -name '*.trs' -delete
+	make --no-print-directory -s -C "$work/$name" -j"$jobs" check "$@" >"$work/$name/check.out" 2>&1 || status=$?
+	while IFS= read -r trs; do
+		test=${trs#"$work/$name/"}
+		test=${test%.trs}
+		log=$work/$name/$test.log
+		verdict=$(sed -n 's/^:test-result: //p' "$trs")
+		case $verdict in
+		PASS) result PASS "$test" ;;
+		SKIP)
+			why=$(grep -v '^SKIP ' "$log" | grep -v '^$' | tail -n 1)
+			result SKIP "$test" "${why:-no reason given}"
+			;;
+		*)
+			result FAIL "$test" "$verdict"
+			printf '==== %s\n' "$test"
+			tail -n 50 "$log"
+			;;
+		esac
+	done < <(find "$work/$name" -name '*.trs' | sort)
+	# A test that did not even build leaves no result.
+	if [ "$status" -ne 0 ] && [ "$(count FAIL "$step")" -eq 0 ]; then
+		tail -n 40 "$work/$name/check.out"
+		return 1
+	fi
+}
+
+# tests_of NAME VARIABLE - the value of a variable of the Makefile.
+tests_of() {
+	# shellcheck disable=SC2016 # make's variables, not the shell's
+	make --no-print-directory -s -C "$work/$1" --eval='print-tests: ; @echo $('"$2"')' print-tests
+}
+
+step_gcc() {
+	need gcc gcc
+	configure_build gcc CC=gcc
+	make_check gcc
+}
+
+step_clang() {
+	need clang clang
+	configure_build clang CC=clang
+	make_check clang TESTS="$(tests_of clang unit_tests)"
+}
+
+# nbdkit itself is not built with the sanitizer: the tests of the plugin
+# preload its run time.
+step_asan() {
+	configure_build asan CC=gcc --enable-sanitizers=address,undefined CFLAGS='-g -O1'
+	PRMEM_QUICK=1 make_check asan TESTS="$(tests_of asan unit_tests) $(tests_of asan 'filter tests/plugin/%,$(shell_tests)')"
+}
+
+step_tsan() {
+	configure_build tsan CC=gcc --enable-sanitizers=thread CFLAGS='-g -O1'
+	PRMEM_QUICK=1 make_check tsan TESTS="$(tests_of tsan threaded_tests)"
+}
+
+# Leaks are ASan's; this finds what was never initialised.
+step_valgrind() {
+	need valgrind valgrind
+	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
+	PRMEM_QUICK=1 make_check gcc TESTS="$(tests_of gcc unit_tests)" \
+		LOG_COMPILER='valgrind -q --error-exitcode=1 --child-silent-after-fork=yes'
+}

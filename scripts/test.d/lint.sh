@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154
+# Steps that read the sources.
+
+# All shell scripts of the tree, by name or by first line.
+shell_scripts() {
+	(
+		cd "$src" || exit
+		find . -path './build*' -prune -o -path ./configure -prune -o -path ./autom4te.cache -prune -o -type f -print |
+			while IFS= read -r f; do
+				case $f in
+				*.sh) printf '%s\n' "$f" ;;
+				*) if head -c 64 "$f" | grep -qaE '^#! ?/(usr/)?bin/(env )?(ba)?sh'; then printf '%s\n' "$f"; fi ;;
+				esac
+			done | sort
+	)
+}
+
+step_lint() {
+	need shellcheck shellcheck
+	local f
+	while IFS= read -r f; do
+		if (cd "$src" && shellcheck "$f"); then
+			result PASS "shellcheck $f"
+		else
+			result FAIL "shellcheck $f"
+		fi
+	done < <(shell_scripts)
+}
+
+# Flags that the sources need to be read at all.
+lint_flags=(-D_GNU_SOURCE -D'PACKAGE_VERSION="0"' -I. -Iprmem -Ixarray)
+
+step_cppcheck() {
+	need cppcheck cppcheck
+	cd "$src" || return
+	# Leaks are for AddressSanitizer (cppcheck does not know the cleanup attribute), and what is
+	# not initialised for valgrind (it takes arrays that another file fills for that).
+	cppcheck -j "$jobs" -q --std=c17 --language=c --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=uninitvar --error-exitcode=1 \
+		-D__x86_64__ -D__linux__ "${lint_flags[@]}" common xarray prmem plugin tools
+}
+
+step_tidy() {
+	need clang-tidy clang-tidy
+	cd "$src" || return
+	local nl_flags
+	read -ra nl_flags <<<"$(pkg-config --cflags libnl-genl-3.0 json-c)"
+	find common xarray prmem plugin tools -name '*.c' -print0 |
+		xargs -0 -P "$jobs" -I@ clang-tidy --quiet @ -- -std=gnu17 "${lint_flags[@]}" "${nl_flags[@]}" 2>&1 |
+		{ grep -v 'warnings\? generated\.$' || true; }
+}

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The card: serve from memory that survives, attach with the plain nbd-client,
+# make a file system, use it, stop everything, start again, find it all there.
+# On a device-DAX node with ext4 and xfs (two disks by sizes=), and on a pool
+# that is a file of a DAX file system.
+. "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
+VM_MEMMAP='memmap=256M!1536M memmap=512M!2G nokaslr'
+
+# The commands between the marks in README, as a new user types them.
+readme_commands()
+{
+	sed -n "/^<!-- $1 -->/,/^<!-- end -->/s/^    //p" "$VM_SRCDIR/../../README"
+}
+
+# card NAME MKFS DISK POOL PARAMETER...
+card()
+{
+	local name=$1 mkfs=$2 disk=$3 pool=$4 dir=/mnt/$1
+
+	shift 4
+	mkdir -p "$dir"
+	serve card "pool=$pool" "$@"
+	check "$name: attach" nbd-client -unix /run/card.sock -N "$disk" -b 4096 /dev/nbd1
+	check "$name: $mkfs" "$mkfs" -q /dev/nbd1
+	check "$name: mount" mount /dev/nbd1 "$dir"
+	check "$name: write" fill "$dir"
+	manifest "$dir" /tmp/manifest
+	check "$name: compare" same "$dir" /tmp/manifest
+	check "$name: unmount" umount "$dir"
+	check "$name: detach" nbd-client -d /dev/nbd1
+	kill_server card TERM
+	serve card "pool=$pool"
+	check "$name: attach again, without a size" nbd-client -unix /run/card.sock -N "$disk" -b 4096 /dev/nbd1
+	check "$name: mount again" mount /dev/nbd1 "$dir"
+	check "$name: compare again" same "$dir" /tmp/manifest
+	check "$name: unmount again" umount "$dir"
+	check "$name: detach again" nbd-client -d /dev/nbd1
+	kill_server card TERM
+	check "$name: every checksum" check_pool "$pool" "$disk"
+}
+
+guest_1()
+{
+	load_modules
+	devdax namespace1.0
+	card "ext4 on device-DAX" mkfs.ext4 pram0 /dev/dax1.0 sizes=128M,320M
+	card "xfs on device-DAX" mkfs.xfs pram1 /dev/dax1.0
+
+	ndctl create-namespace -f -e namespace0.0 -m fsdax >/dev/null 2>&1 || fail "ndctl -m fsdax"
+	until_true 10 test -b /dev/pmem0 || fail "no /dev/pmem0"
+	mkdir -p /mnt/pmem
+	check "a DAX file system" mkfs.ext4 -q -b 4096 /dev/pmem0
+	check "mount -o dax" mount -o dax=always /dev/pmem0 /mnt/pmem
+	card "ext4 on fsdax" mkfs.ext4 pram0 /mnt/pmem/pool size=64M pool-size=128M
+	check "the server knows that it is pmem" grep -qi 'persistent memory' /run/card.log
+	umount /mnt/pmem
+}
+
+vm_main "$@"

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Growing: by a longer file and by further files, in use.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "prmem/pool.h"
+#include "tests/unit/temp_pool.h"
+
+#define PAGE PRMEM_PAGE_SIZE
+
+static uint64_t
+file_size(const char *path)
+{
+	struct stat st;
+
+	CHECK_EQ(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+static void
+pattern(char *buf, uint64_t n)
+{
+	for (size_t i = 0; i < PAGE; i += 8)
+		memcpy(buf + i, &(uint64_t){mix64(n + i) | 1}, 8);
+}
+
+/* Write pages from *at on until the pool is full. */
+static void
+fill_up(struct prmem_disk *disk, uint64_t *at)
+{
+	char buf[PAGE];
+	int r;
+
+	do {
+		pattern(buf, *at);
+		r = prmem_disk_write(disk, buf, PAGE, *at * PAGE);
+		*at += r == 0;
+	} while (r == 0);
+	CHECK_EQ(r, -ENOSPC);
+}
+
+static void
+verify(struct prmem_disk *disk, uint64_t nr)
+{
+	char buf[PAGE], want[PAGE];
+
+	for (uint64_t i = 0; i < nr; i++) {
+		pattern(want, i);
+		CHECK_EQ(prmem_disk_read(disk, buf, PAGE, i * PAGE), 0);
+		CHECK(memcmp(buf, want, PAGE) == 0);
+	}
+}
+
+static void
+check_is_clean(struct temp_pool *t)
+{
+	struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
+	struct prmem_check_result result;
+
+	CHECK_EQ(prmem_check(t->pool, &args, &result, NULL), 0);
+	CHECK_EQ(result.nr_findings, 0);
+	CHECK_EQ(result.nr_leaked, 0);
+}
+
+static void
+a_full_pool_goes_on_after_it_grew(void)
+{
+	struct prmem_pool_info info;
+	struct prmem_disk *disk;
+	struct prmem_error err;
+	struct temp_pool t;
+	uint64_t at = 0, before;
+
+	temp_pool_make(&t, (1 << 20) + 5 * PAGE); /* ends inside a unit of the allocator */
+	disk = temp_disk(&t, "d", 64 << 20);
+	fill_up(disk, &at);
+	CHECK_EQ(prmem_grow(t.pool, 1 << 20, &err), -EINVAL);
+	CHECK_EQ(prmem_grow(t.pool, PRMEM_POOL_SIZE_MAX, &err), -EINVAL);
+	for (uint64_t size = 2; size <= 12; size += size) {
+		before = at;
+		CHECK_EQ(prmem_grow(t.pool, (size << 20) + 3 * PAGE + 77, &err), 0);
+		CHECK_EQ(prmem_grow(t.pool, (size << 20) + 3 * PAGE, &err), 0);
+		CHECK_EQ(file_size(t.path), (size << 20) + 3 * PAGE);
+		prmem_pool_info(t.pool, &info);
+		CHECK_EQ(info.size_bytes, (size << 20) + 3 * PAGE);
+		CHECK_EQ(info.nr_regions, 1);
+		fill_up(disk, &at);
+		CHECK(at > before + 200);
+		verify(disk, at);
+		check_is_clean(&t);
+	}
+	prmem_disk_close(disk);
+	temp_pool_reopen(&t);
+	disk = temp_disk(&t, "d", 1);
+	verify(disk, at);
+	check_is_clean(&t);
+	CHECK_EQ(prmem_disk_zero(disk, 64 << 20, 0), 0);
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
+static void
+a_run_never_spans_what_was_mapped_apart(void)
+{
+	struct prmem_error err;
+	struct temp_pool t;
+	void *run;
+
+	temp_pool_make(&t, 1 << 20);
+	for (unsigned int i = 0; i < 6; i++)
+		CHECK_EQ(prmem_grow(t.pool, (1 << 20) + (i + 1) * 10 * PAGE, &err), 0);
+	for (unsigned int order = 0; order < 8; order++) {
+		while (prmem_alloc_pages(t.pool, order, &run) == 0)
+			memset(run, 1, PAGE << order);
+	}
+	temp_pool_remove(&t);
+}
+
+static void
+an_interrupted_growth_is_taken_back_or_done(void)
+{
+	struct prmem_open_args args = {.pool_size_bytes = 0};
+	struct prmem_pool_info info;
+	struct prmem_error err;
+	struct temp_pool t;
+
+	temp_pool_make(&t, 1 << 20);
+	args.path = t.path;
+	for (unsigned int longer = 0; longer < 3; longer++) {
+		/* As a crash leaves it: an aim, and a file that is as long as before, in between, or of full length. */
+		struct sb_media sb = t.pool->sb;
+
+		sb.grow_to_pages = cpu_to_le64(512);
+		sb_write(t.pool->pm, &sb);
+		t.pool->sb = sb;
+		prmem_close(t.pool);
+		CHECK_EQ(truncate(t.path, (1 << 20) + (1 << 19) * (int)longer), 0);
+		/* Who only reads does not mind. */
+		args.read_only = true;
+		CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+		prmem_close(t.pool);
+		temp_pool_open(&t);
+		CHECK_EQ(file_size(t.path), 1 << 20);
+		prmem_pool_info(t.pool, &info);
+		CHECK_EQ(info.size_bytes, 1 << 20);
+		CHECK_EQ(le64_to_cpu(t.pool->sb.grow_to_pages), 0);
+		check_is_clean(&t);
+	}
+	temp_pool_remove(&t);
+}
+
+static void
+make_region_path(struct temp_pool *t, char path[120])
+{
+	snprintf(path, 120, "%s/region", t->dir);
+}
+
+static void
+a_region_is_part_of_the_pool_for_good(void)
+{
+	struct prmem_region_args region = {.region_size_bytes = 2 << 20};
+	struct prmem_open_args args = {.read_only = false};
+	struct prmem_region_info ri;
+	struct prmem_pool_info info;
+	struct prmem_disk *disk, *early;
+	struct prmem_error err;
+	struct temp_pool t;
+	char path[120], away[128], buf[PAGE], want[PAGE];
+	const char *const others[] = {away, NULL};
+	uint64_t at = 0, before;
+
+	temp_pool_make(&t, 1 << 20);
+	make_region_path(&t, path);
+	region.path = path;
+	early = temp_disk(&t, "early", 1 << 20);
+	pattern(want, 1);
+	CHECK_EQ(prmem_disk_write(early, want, PAGE, 0), 0);
+	prmem_disk_close(early);
+	disk = temp_disk(&t, "d", 64 << 20);
+	fill_up(disk, &at);
+	before = at;
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_grow(t.pool, 8 << 20, &err), -EOPNOTSUPP);
+	prmem_pool_info(t.pool, &info);
+	CHECK_EQ(info.nr_regions, 2);
+	CHECK_EQ(info.size_bytes, 3 << 20);
+	CHECK_EQ(prmem_region_info(t.pool, 1, &ri), 0);
+	CHECK_STR(ri.path, path);
+	CHECK_EQ(ri.start_page, 256);
+	CHECK_EQ(prmem_region_info(t.pool, 2, &ri), -ENOENT);
+	fill_up(disk, &at);
+	CHECK(at > before + 400);
+	verify(disk, at);
+	check_is_clean(&t);
+	prmem_disk_close(disk);
+	temp_pool_reopen(&t);
+	disk = temp_disk(&t, "d", 1);
+	verify(disk, at);
+	check_is_clean(&t);
+	prmem_disk_close(disk);
+	prmem_close(t.pool);
+
+	/* Gone: named and refused; with read_only what is whole can be read. */
+	snprintf(away, sizeof away, "%s.away", path);
+	CHECK_EQ(rename(path, away), 0);
+	args.path = t.path;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	CHECK(strstr(err.message, path) != NULL);
+	args.read_only = true;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_region_info(t.pool, 1, &ri), 0);
+	CHECK(ri.is_missing);
+	CHECK_EQ(prmem_disk_open(t.pool, "early", &early, &err), 0);
+	CHECK_EQ(prmem_disk_read(early, buf, PAGE, 0), 0);
+	CHECK(memcmp(buf, want, PAGE) == 0);
+	CHECK_EQ(prmem_disk_write(early, want, PAGE, 0), -EROFS);
+	prmem_disk_close(early);
+	/* The other one has its record, or pages, in what is missing. */
+	if (prmem_disk_open(t.pool, "d", &disk, &err) == 0) {
+		CHECK_EQ(prmem_disk_read(disk, buf, PAGE, (at - 1) * PAGE), -EIO);
+		prmem_disk_close(disk);
+	}
+	prmem_close(t.pool);
+
+	/* Elsewhere: found where it is said to be. */
+	args.read_only = false;
+	args.region_paths = others;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	disk = temp_disk(&t, "d", 1);
+	verify(disk, at);
+	prmem_disk_close(disk);
+	unlink(away);
+	temp_pool_remove(&t);
+}
+
+static void
+a_region_that_holds_something_is_refused(void)
+{
+	struct prmem_region_args region = {.region_size_bytes = 1 << 20};
+	struct temp_pool t, other;
+	struct prmem_error err;
+	char path[120];
+	FILE *f;
+
+	temp_pool_make(&t, 1 << 20);
+	temp_pool_make(&other, 1 << 20);
+	make_region_path(&t, path);
+	region.path = path;
+	f = fopen(path, "w");
+	CHECK(f != NULL);
+	CHECK_EQ(ftruncate(fileno(f), 1 << 20), 0);
+	fseek(f, 500000, SEEK_SET);
+	fputs("letters", f);
+	fclose(f);
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EMEDIUMTYPE);
+	region.path = other.path;
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EBUSY);
+	region.path = t.path;
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EBUSY);
+	region.path = "/nonexistent/file";
+	CHECK(prmem_add_region(t.pool, &region, &err) < 0);
+	region.path = path;
+	region.force = true;
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	check_is_clean(&t);
+	prmem_close(t.pool);
+	/* Another pool does not take it. */
+	t.pool = NULL;
+	region.force = false;
+	CHECK_EQ(prmem_add_region(other.pool, &region, &err), -EMEDIUMTYPE);
+	unlink(path);
+	temp_pool_remove(&other);
+	unlink(t.path);
+	rmdir(t.dir);
+}
+
+struct reader {
+	struct prmem_disk *disk;
+	uint64_t nr;
+	atomic_bool stop;
+};
+
+static void *
+read_and_write(void *opaque)
+{
+	struct reader *r = opaque;
+	char buf[PAGE], want[PAGE];
+
+	for (uint64_t i = 0; !atomic_load(&r->stop); i++) {
+		uint64_t idx = mix64(i) % r->nr;
+
+		pattern(want, idx);
+		CHECK_EQ(prmem_disk_read(r->disk, buf, PAGE, idx * PAGE), 0);
+		CHECK(memcmp(buf, want, PAGE) == 0);
+		CHECK_EQ(prmem_disk_write(r->disk, want, PAGE, idx * PAGE), 0);
+	}
+	return NULL;
+}
+
+static void
+readers_and_writers_go_on_meanwhile(void)
+{
+	struct reader reader = {.nr = 0};
+	struct prmem_error err;
+	pthread_t threads[2];
+	struct temp_pool t;
+
+	temp_pool_make(&t, 1 << 20);
+	reader.disk = temp_disk(&t, "d", 64 << 20);
+	fill_up(reader.disk, &reader.nr);
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, read_and_write, &reader), 0);
+	for (uint64_t i = 1; i <= 12; i++)
+		CHECK_EQ(prmem_grow(t.pool, (1 << 20) + i * 300 * PAGE, &err), 0);
+	atomic_store(&reader.stop, true);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	fill_up(reader.disk, &reader.nr);
+	verify(reader.disk, reader.nr);
+	check_is_clean(&t);
+	prmem_disk_close(reader.disk);
+	temp_pool_remove(&t);
+}
+
+UNIT_MAIN(CASE(a_full_pool_goes_on_after_it_grew), CASE(a_run_never_spans_what_was_mapped_apart),
+	  CASE(an_interrupted_growth_is_taken_back_or_done), CASE(a_region_is_part_of_the_pool_for_good),
+	  CASE(a_region_that_holds_something_is_refused), CASE(readers_and_writers_go_on_meanwhile))

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory that goes bad under a running pool raises a real SIGBUS: what a page
+ * of a file that is too short does.  A window of the pool's mapping is
+ * replaced by a mapping of such a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "prmem/instance.h"
+#include "tests/unit/temp_pool.h"
+
+#define PAGE PRMEM_PAGE_SIZE
+
+static struct prmem_instance *
+inst_of(struct prmem_disk *disk)
+{
+	return *(struct prmem_instance **)(void *)disk;
+}
+
+static uint32_t
+pfn_of(struct prmem_disk *disk, uint32_t idx)
+{
+	xa_entry_t entry = xa_load(&inst_of(disk)->xa, idx);
+
+	CHECK(xa_entry_kind(entry) == XA_KIND_PAGE);
+	return xa_entry_payload(entry);
+}
+
+/* From now on, to touch the page is SIGBUS. */
+static void
+break_page(struct prmem_pool *pool, uint32_t pfn)
+{
+	char name[] = "/dev/shm/prmem-guard-XXXXXX";
+	int fd = mkstemp(name);
+
+	CHECK(fd >= 0);
+	unlink(name);
+	CHECK(mmap(pool_page(pool, pfn), PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	      pool_page(pool, pfn));
+	close(fd);
+}
+
+static void
+fill(char *buf, char c)
+{
+	memset(buf, c, PAGE);
+}
+
+static uint64_t
+nr_bad(struct temp_pool *t)
+{
+	struct prmem_pool_info info;
+
+	prmem_pool_info(t->pool, &info);
+	return info.nr_bad;
+}
+
+static void
+a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite(void)
+{
+	struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
+	struct prmem_check_result result;
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	char buf[PAGE], back[3 * PAGE];
+	uint32_t bad;
+
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	disk = temp_disk(&t, "d", 1 << 20);
+	for (uint64_t i = 0; i < 3; i++) {
+		fill(buf, (char)('a' + i));
+		CHECK_EQ(prmem_disk_write(disk, buf, PAGE, i * PAGE), 0);
+	}
+	bad = pfn_of(disk, 1);
+	break_page(t.pool, bad);
+	CHECK_EQ(prmem_disk_read(disk, back, 3 * PAGE, 0), -EIO);
+	CHECK_EQ(prmem_disk_read(disk, back, PAGE, PAGE), -EIO);
+	CHECK_EQ(prmem_disk_write(disk, buf, 100, PAGE + 7), -EIO);
+	CHECK_EQ(prmem_disk_read(disk, back, PAGE, 0), 0);
+	CHECK_EQ(back[0], 'a');
+	CHECK_EQ(prmem_disk_read(disk, back, PAGE, 2 * PAGE), 0);
+	CHECK_EQ(back[0], 'c');
+	CHECK_EQ(nr_bad(&t), 1);
+
+	/* The scrub names it, and lives. */
+	CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+	CHECK_EQ(result.nr_crc_errors, 1);
+
+	/* A rewrite goes elsewhere. */
+	fill(buf, 'B');
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, PAGE), 0);
+	CHECK(pfn_of(disk, 1) != bad);
+	CHECK_EQ(prmem_disk_read(disk, back, 3 * PAGE, 0), 0);
+	CHECK_EQ(back[PAGE], 'B');
+	CHECK(!prmem_disk_is_read_only(disk));
+	prmem_disk_close(disk);
+
+	/* It stays put aside, and nobody ever gets it. */
+	for (int round = 0; round < 2; round++) {
+		int r;
+
+		temp_pool_reopen(&t);
+		CHECK_EQ(nr_bad(&t), 1);
+		disk = temp_disk(&t, "d", 1);
+		for (uint64_t i = 0; i < 256; i++) {
+			fill(buf, (char)('0' + i % 10 + (unsigned int)round));
+			r = prmem_disk_write(disk, buf, PAGE, i * PAGE);
+			CHECK(r == 0 || r == -ENOSPC);
+			CHECK(r < 0 || pfn_of(disk, (uint32_t)i) != bad);
+			if (r < 0)
+				break;
+		}
+		CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+		CHECK_EQ(result.nr_findings, 0);
+		CHECK_EQ(result.nr_leaked, 0);
+		CHECK_EQ(prmem_disk_zero(disk, 1 << 20, 0), 0);
+		prmem_disk_close(disk);
+	}
+	temp_pool_remove(&t);
+}
+
+static void
+a_write_that_meets_bad_memory_takes_another_page(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	char buf[4 * PAGE], back[4 * PAGE];
+	uint64_t nr = 0;
+
+	temp_pool_make(&t, 1 << 20);
+	disk = temp_disk(&t, "d", 1 << 20);
+	memset(buf, 'x', sizeof buf);
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
+	/* The first one makes the list of bad pages, whose node would be hit otherwise. */
+	break_page(t.pool, pfn_of(disk, 0));
+	CHECK_EQ(prmem_disk_read(disk, back, PAGE, 0), -EIO);
+	/* All free pages in one stretch behind what is used, every other one bad. */
+	for (uint32_t pfn = 64; pfn < 128; pfn += 2) {
+		if (!page_is_marked(t.pool->pages, pfn))
+			break_page(t.pool, pfn);
+	}
+	for (uint64_t i = 1; i < 120; i += 4) {
+		CHECK_EQ(prmem_disk_write(disk, buf, 4 * PAGE, i * PAGE), 0);
+		nr += 4;
+	}
+	for (uint64_t i = 1; i < 120; i += 4) {
+		CHECK_EQ(prmem_disk_read(disk, back, 4 * PAGE, i * PAGE), 0);
+		CHECK(memcmp(buf, back, sizeof buf) == 0);
+	}
+	CHECK(nr_bad(&t) > 10);
+	CHECK(!prmem_disk_is_read_only(disk));
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
+static void
+a_bad_node_costs_the_writing_not_the_process(void)
+{
+	struct prmem_pool_info info;
+	struct prmem_disk *disk, *other;
+	struct temp_pool t;
+	char buf[PAGE];
+	xa_entry_t entry;
+	uint32_t node;
+
+	temp_pool_make(&t, 1 << 20);
+	disk = temp_disk(&t, "d", 1 << 20);
+	other = temp_disk(&t, "other", 1 << 20);
+	fill(buf, 'x');
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
+	CHECK_EQ(prmem_disk_write(other, buf, PAGE, 0), 0);
+	node = (uint32_t)atomic_load(&inst_of(disk)->xa.root);
+	break_page(t.pool, node);
+	/* Outside of a window. */
+	entry = xa_load(&inst_of(disk)->xa, 0);
+	CHECK(xa_is_err(entry));
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, PAGE), -EROFS);
+	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 0), -EIO);
+	CHECK_EQ(prmem_disk_read(other, buf, PAGE, 0), 0);
+	CHECK_EQ(buf[0], 'x');
+	prmem_pool_info(t.pool, &info);
+	CHECK(info.read_only && strstr(info.read_only_why, "memory") != NULL);
+	prmem_disk_close(disk);
+	prmem_disk_close(other);
+	temp_pool_remove(&t);
+}
+
+static void
+a_file_cut_short_under_us_is_eio(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	char buf[PAGE];
+	uint64_t nr = 0, nr_ok = 0, nr_eio = 0;
+
+	temp_pool_make(&t, 1 << 20);
+	disk = temp_disk(&t, "d", 1 << 20);
+	fill(buf, 'x');
+	while (prmem_disk_write(disk, buf, PAGE, nr * PAGE) == 0)
+		nr++;
+	CHECK_EQ(truncate(t.path, 512 << 10), 0);
+	for (uint64_t i = 0; i < nr; i++) {
+		int r = prmem_disk_read(disk, buf, PAGE, i * PAGE);
+
+		CHECK(r == 0 || r == -EIO);
+		nr_ok += r == 0;
+		nr_eio += r == -EIO;
+	}
+	CHECK(nr_ok > 0 && nr_eio > 0);
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
+static void
+a_fault_elsewhere_is_not_ours(void)
+{
+	struct temp_pool t;
+	char name[] = "/dev/shm/prmem-guard-XXXXXX";
+	struct rlimit no_core = {0, 0};
+	int status;
+	pid_t pid;
+
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	pid = fork();
+	if (pid == 0) {
+		int fd = mkstemp(name);
+		char *p;
+
+		setrlimit(RLIMIT_CORE, &no_core);
+		unlink(name);
+		p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+		_exit(*(volatile char *)p);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	temp_pool_remove(&t);
+}
+
+UNIT_MAIN(CASE(a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite),
+	  CASE(a_write_that_meets_bad_memory_takes_another_page), CASE(a_bad_node_costs_the_writing_not_the_process),
+	  CASE(a_file_cut_short_under_us_is_eio), CASE(a_fault_elsewhere_is_not_ours))

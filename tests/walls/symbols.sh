@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What the plugin and the library show to the world is exactly what they mean to.
+. "${top_srcdir:?}/tests/walls/functions.sh"
+need nm binutils
+
+exported() {
+	nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
+}
+
+# plugin_leaks FILE - what a plugin shows and should not.
+plugin_leaks() {
+	exported "$1" | grep -vE '^(plugin_init|prmem_debug_[a-z0-9_]+)$'
+}
+
+plugin=$top_builddir/.libs/nbdkit-prmem-plugin.so
+library=$top_builddir/.libs/libprmem.so
+[ -e "$plugin" ] || wrong "no $plugin"
+[ -e "$library" ] || wrong "no $library"
+leaks=$(plugin_leaks "$plugin")
+[ -z "$leaks" ] || wrong "the plugin exports:
+$leaks"
+exported "$plugin" | grep -qx plugin_init || wrong "the plugin does not export plugin_init"
+
+# Functions that the public headers declare, after the preprocessor.
+printf '#include <prmem.h>\n#include <xarray.h>\n' >"$tmp/user.c"
+# shellcheck disable=SC2086 # CC may hold flags
+$CC -E -P -I"$top_srcdir/prmem" -I"$top_srcdir/xarray" "$tmp/user.c" |
+	grep -oE '\b(prmem|xa)_[a-z0-9_]+[[:space:]]*\(' | tr -d '( \t' | sort -u >"$tmp/declared"
+exported "$library" >"$tmp/exported"
+diff=$(diff "$tmp/declared" "$tmp/exported" | sed -n 's/^< \(.*\)/declared, not exported: \1/p; s/^> \(.*\)/exported, not declared: \1/p')
+[ -z "$diff" ] || wrong "libprmem.so and its headers differ:
+$diff"
+[ "$(wc -l <"$tmp/declared")" -ge 40 ] || wrong "only $(wc -l <"$tmp/declared") functions found in the headers: the test reads them wrongly"
+
+# A leak is seen.
+printf 'void plugin_init(void);\nvoid plugin_init(void) {}\nvoid xa_load(void);\nvoid xa_load(void) {}\n' >"$tmp/leaky.c"
+# shellcheck disable=SC2086 # CC may hold flags
+$CC -shared -fPIC -o "$tmp/leaky.so" "$tmp/leaky.c"
+[ "$(plugin_leaks "$tmp/leaky.so")" = xa_load ] || wrong "a plugin that shows xa_load was not seen"
+exit $errors

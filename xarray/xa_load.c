@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading one index at a time, and with a cursor that remembers the leaf.
+ */
+#include "xarray/xa_node.h"
+
+/* Find out where the leaf for @idx is, if there is one. */
+static void
+go_to_leaf(struct xa_state *xas, uint32_t idx)
+{
+	struct xa_descent descent;
+	enum xa_end end = xa_descend(xas->xa, idx, &descent);
+
+	xas->leaf = end == XA_END_LEAF ? descent.slots : NULL;
+	xas->error = end == XA_END_DAMAGE ? -EIO : 0;
+	xas->first = idx & ~XA_CHUNK_MASK;
+	xas->known = true;
+}
+
+xa_entry_t
+xas_load(struct xa_state *xas, uint32_t idx)
+{
+	if (UNLIKELY(!xas->known || xas->first != (idx & ~XA_CHUNK_MASK)))
+		go_to_leaf(xas, idx);
+	if (LIKELY(xas->leaf != NULL))
+		return xa_decode_at(xas->xa->place_key, idx, xa_slot_read(&xas->leaf[idx & XA_CHUNK_MASK]));
+	return xas->error ? xa_mk_err(xas->error) : 0;
+}
+
+uint64_t
+xas_skip(struct xa_state *xas, uint32_t idx)
+{
+	struct xa_descent descent;
+
+	/* The cursor does not know how high the hole is; a leaf may have come meanwhile, too. */
+	if (xa_descend(xas->xa, idx, &descent) != XA_END_NOTHING)
+		return 1;
+	return xa_skip_holes(xas->xa, &descent, idx, XA_MAX_INDEX) - idx;
+}
+
+xa_entry_t
+xa_load(struct xarray *xa, uint32_t idx)
+{
+	XA_STATE(xas, xa);
+	xa_entry_t entry;
+
+	xa_read_lock();
+	entry = xas_load(&xas, idx);
+	xa_read_unlock();
+	return entry;
+}
