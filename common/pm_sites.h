@@ -52,6 +52,11 @@
 	X(FORMAT_MARK_FENCE, "mark of a format under way, before anything else is overwritten")                        \
 	X(FORMAT_WIPE_COPY, "zeroes over what was the first superblock, before a new one is written there")            \
 	X(FORMAT_WIPE_FENCE, "the same, before the other superblock is written")                                       \
+	X(REPAIR_STORE, "a word that a repair puts right")                                                             \
+	X(REPAIR_FLUSH, "a word that a repair puts right")                                                             \
+	X(REPAIR_FENCE, "the same, before the next one")                                                               \
+	X(REPAIR_RECORD_COPY, "a record that was found again, brought up to date")                                     \
+	X(REPAIR_RECORD_FENCE, "the same, before the directory points to it")                                          \
 	X(OWNER_COPY, "the owner record")                                                                              \
 	X(OWNER_FENCE, "the owner record")                                                                             \
 	X(REGION_COPY, "header of an added region")                                                                    \

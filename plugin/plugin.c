@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "plugin/params.h"
 #include "plugin/plugin.h"
@@ -91,18 +92,27 @@ plugin_after_fork(void)
 	return 0;
 }
 
+/*
+ * plugin_cleanup() - close the pool when the last connection has let go of it.
+ *
+ * nbdkit 1.32 calls .cleanup while the threads of connections that a signal
+ * ends are still on their way to .close; they need a moment.  A connection that
+ * stays longer than that must not meet an unmapped pool: the pool is left
+ * open then, as by SIGKILL, which it is made for.
+ */
 static void
 plugin_cleanup(void)
 {
+	const struct timespec moment = { .tv_nsec = 5 * 1000 * 1000 };
+
 	if (!the_pool)
 		return;
-	/*
-	 * nbdkit has closed all connections by now.  Should one be left, its
-	 * request must not meet an unmapped pool; the pool does not need to be
-	 * closed.
-	 */
-	if (exports_nr_open() > 0)
+	for (int i = 0; i < 1000 && exports_nr_open() > 0; i++)
+		nanosleep(&moment, NULL);
+	if (exports_nr_open() > 0) {
+		nbdkit_debug("prmem: a connection is left: the pool is not closed");
 		return;
+	}
 	prmem_close(the_pool);
 	the_pool = NULL;
 }

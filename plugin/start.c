@@ -313,6 +313,10 @@ start_pool(bool read_only)
 	struct stat st;
 	bool existed = stat(params.pool, &st) == 0 || errno != ENOENT;
 
+	if (read_only && params.format == PRMEM_FORMAT_FORCE) {
+		nbdkit_error("format=force and -r contradict each other: nothing is made with -r; leave one of them out");
+		return -1;
+	}
 	if (!existed && check_new_pool(read_only) < 0)
 		return -1;
 	if (args.pool_size_bytes == 0 && params.nr_wanted > 0)

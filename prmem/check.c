@@ -19,9 +19,6 @@
 #include "prmem/guard.h"
 #include "prmem/region.h"
 
-/* Findings that are kept back so that neighbours become one. */
-#define TELL_FROM 1u
-
 static int
 hold_instances(struct check *c, struct prmem_error *err)
 {
@@ -76,6 +73,19 @@ check_begin(struct check *c, struct prmem_pool *pool, const struct prmem_check_a
 	if (r < 0)
 		check_end(c);
 	return r;
+}
+
+int
+check_hold(struct check *c, struct prmem_instance *inst)
+{
+	struct prmem_instance **more = realloc(c->insts, (c->nr_insts + 1) * sizeof *more);
+
+	if (more == NULL)
+		return -ENOMEM;
+	c->insts = more;
+	inst->nr_holds++;
+	c->insts[c->nr_insts++] = inst;
+	return 0;
 }
 
 void
@@ -183,10 +193,9 @@ int
 check_tick(struct check *c, uint64_t nr)
 {
 	/* The last one may still grow. */
-	tell_all_but(c, TELL_FROM);
+	tell_all_but(c, 1);
 	c->done += nr;
-	if (c->args->progress != NULL &&
-	    c->args->progress(c->args->opaque, c->done, MAX(c->done, c->total)) != 0)
+	if (c->args->progress != NULL && c->args->progress(c->args->opaque, c->done, MAX(c->done, c->total)) != 0)
 		return -ECANCELED;
 	return c->no_memory ? -ENOMEM : 0;
 }
@@ -194,8 +203,8 @@ check_tick(struct check *c, uint64_t nr)
 /* ---- superblocks ---- */
 
 /* Copy a page that may be unreadable. */
-static bool
-copy_page(struct prmem_pool *pool, uint32_t pfn, void *ret_page)
+bool
+check_copy_page(struct prmem_pool *pool, uint32_t pfn, void *ret_page)
 {
 	struct guard_window window;
 
@@ -211,12 +220,14 @@ static void
 check_header(struct check *c, const struct pool_region *region)
 {
 	struct region_media header;
-	const struct check_found found = {.kind = PRMEM_FOUND_SUPERBLOCK, .idx = region->start_pfn, .nr = 1,
+	const struct check_found found = {.kind = PRMEM_FOUND_SUPERBLOCK,
+					  .idx = region->start_pfn,
+					  .nr = 1,
 					  .text = "the header of an added region is damaged"};
 
 	if (region->pm == NULL || !region->has_header)
 		return;
-	if (!copy_page(c->pool, region->start_pfn, &header) || !region_header_is_valid(&header) ||
+	if (!check_copy_page(c->pool, region->start_pfn, &header) || !region_header_is_valid(&header) ||
 	    le64_to_cpu(header.start_pfn) != region->start_pfn)
 		check_found(c, &found);
 }
@@ -235,7 +246,7 @@ check_superblocks(struct check *c)
 		bool same;
 
 		LOCK_FOR_SCOPE(&pool->sb_lock);
-		same = copy_page(pool, pfns[i], &sb) && memcmp(&sb, &pool->sb, sizeof sb) == 0;
+		same = check_copy_page(pool, pfns[i], &sb) && memcmp(&sb, &pool->sb, sizeof sb) == 0;
 		if (!same)
 			check_found(c, &found);
 	}

@@ -14,8 +14,8 @@
 struct check_place {
 	struct prmem_instance *inst; /* NULL: the directory */
 	uint32_t pfn;
-	uint32_t idx;                /* for a node, its first */
-	unsigned int level;          /* of a node; CHECK_ENTRY, CHECK_DATA */
+	uint32_t idx; /* for a node, its first */
+	unsigned int level; /* of a node; CHECK_ENTRY, CHECK_DATA */
 };
 
 #define CHECK_ENTRY 255u
@@ -25,9 +25,9 @@ struct check_place {
 struct check_found {
 	enum prmem_finding_kind kind;
 	struct prmem_instance *inst; /* NULL: none */
-	uint64_t idx, nr;            /* indices; for the pool's own, anything */
+	uint64_t idx, nr; /* indices; for the pool's own, anything */
 	bool repaired;
-	const char *text;            /* lives for ever */
+	const char *text; /* lives for ever */
 };
 
 struct check {
@@ -37,11 +37,11 @@ struct check {
 	struct prmem_instance **insts; /* held */
 	uint32_t nr_insts;
 
-	uint64_t *reached;  /* a bit a page, or NULL: not counted */
-	uint64_t *buffers;  /* pages that were reached as buffers */
+	uint64_t *reached; /* a bit a page, or NULL: not counted */
+	uint64_t *buffers; /* pages that were reached as buffers */
 	uint64_t nr_words;
 
-	uint64_t *twice;    /* pages that were met again, or NULL */
+	uint64_t *twice; /* pages that were met again, or NULL */
 	struct check_place *places; /* in the second round: where they are */
 	size_t nr_places, max_places;
 
@@ -63,6 +63,12 @@ void check_found(struct check *c, const struct check_found *found);
 
 /* check_tell() - report what was found.  Context: no lock held. */
 void check_tell(struct check *c);
+
+/* check_hold() - look at an instance, too, that came to light meanwhile.  Return: 0, -ENOMEM. */
+MUST_CHECK int check_hold(struct check *c, struct prmem_instance *inst);
+
+/* check_copy_page() - copy a page of the pool that may be unreadable.  Return: false if it is. */
+MUST_CHECK bool check_copy_page(struct prmem_pool *pool, uint32_t pfn, void *ret_page);
 
 /* check_tick() - so many pages were looked at.  Context: no lock held.  Return: 0, -ECANCELED. */
 MUST_CHECK int check_tick(struct check *c, uint64_t nr);

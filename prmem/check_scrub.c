@@ -13,7 +13,7 @@
 #include "prmem/guard.h"
 #include "prmem/object.h"
 
-#define BATCH 64u                         /* entries between two looks at the clock */
+#define BATCH 64u /* entries between two looks at the clock */
 #define PAUSE_MAX_NS UINT64_C(100000000) /* so that an end is noticed soon */
 
 /* Entries of one leaf. */
@@ -252,7 +252,8 @@ check_scrub(struct check *c)
 		r = check_data(inst);
 		pthread_mutex_unlock(&c->pool->dir->inst_lock);
 		if (r < 0) {
-			const struct check_found found = {.kind = PRMEM_FOUND_CONTENT, .inst = inst,
+			const struct check_found found = {.kind = PRMEM_FOUND_CONTENT,
+							  .inst = inst,
 							  .text = "its data does not match its checksum"};
 
 			c->result->nr_crc_errors++;

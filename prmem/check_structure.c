@@ -22,7 +22,7 @@ struct array_walk {
 	struct prmem_instance *inst; /* NULL: the directory */
 	struct xarray *xa;
 	uint64_t nr_entries; /* in this range */
-	bool again;          /* the second round: only places of pages that were met twice */
+	bool again; /* the second round: only places of pages that were met twice */
 };
 
 static bool
@@ -90,8 +90,8 @@ reach(struct array_walk *w, uint32_t pfn, uint32_t idx, unsigned int level, bool
 {
 	const struct check_place place = {w->inst, pfn, idx, level};
 	struct check *c = w->c;
-	const struct check_found is_free = {.kind = PRMEM_FOUND_FREE, .inst = w->inst, .idx = idx, .nr = 1,
-					    .text = "what it names counts as free"};
+	const struct check_found is_free = {
+		.kind = PRMEM_FOUND_FREE, .inst = w->inst, .idx = idx, .nr = 1, .text = "what it names counts as free"};
 
 	if (pfn >= c->pool->nr_pages || pool_page(c->pool, pfn) == NULL || pool_is_fixed_page(c->pool, pfn))
 		return false;
@@ -173,8 +173,8 @@ static void
 visit_entry(void *opaque, uint32_t idx, xa_entry_t entry)
 {
 	struct array_walk *w = opaque;
-	const struct check_found lost = {.kind = PRMEM_FOUND_LOST, .inst = w->inst, .idx = idx, .nr = 1,
-					 .text = "lost since an earlier repair"};
+	const struct check_found lost = {
+		.kind = PRMEM_FOUND_LOST, .inst = w->inst, .idx = idx, .nr = 1, .text = "lost since an earlier repair"};
 	const char *wrong;
 
 	w->nr_entries++;
@@ -248,12 +248,15 @@ walk_array(struct array_walk *w)
 		if (!end)
 			xa_walk(w->xa, (uint32_t)first, last, &visitor);
 		xa_read_unlock();
-		if (!w->again && w->inst != NULL) {
+		r = 0;
+		if (w->again) {
+			r = check_tick(c, 0);
+		} else if (w->inst != NULL) {
 			c->result->nr_entries += w->nr_entries;
 			r = check_tick(c, w->nr_entries);
-			if (r < 0)
-				return r;
 		}
+		if (r < 0)
+			return r;
 		/* What lies behind the tree's end is nothing. */
 		if (end || is_behind_tree(w->xa, (uint64_t)last + 1))
 			break;
@@ -265,7 +268,8 @@ static void
 walk_data(struct array_walk *w)
 {
 	struct prmem_instance *inst = w->inst;
-	const struct check_found found = {.kind = PRMEM_FOUND_CONTENT, .inst = inst, .text = "its data names what cannot be"};
+	const struct check_found found = {
+		.kind = PRMEM_FOUND_CONTENT, .inst = inst, .text = "its data names what cannot be"};
 	uint64_t data;
 
 	LOCK_FOR_SCOPE(&inst->pool->dir->inst_lock);

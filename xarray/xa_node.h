@@ -192,6 +192,7 @@ enum xa_end {
 struct xa_descent {
 	pm_slot *slots;
 	unsigned int level;
+	uint64_t slot; /* what the slot said that ended it; another thread may change it at any time */
 };
 
 /* Context: the read lock or the array's lock held. */
@@ -216,6 +217,7 @@ xa_descend(const struct xarray *xa, uint32_t idx, struct xa_descent *ret)
 		if (UNLIKELY(!below)) {
 			ret->slots = slots;
 			ret->level = level;
+			ret->slot = slot;
 			return slot == xa_hole_at(xa->place_key, level, xa_span_first(level, idx)) ? XA_END_NOTHING
 												   : XA_END_DAMAGE;
 		}
@@ -233,8 +235,7 @@ xa_is_lost(const struct xarray *xa, const struct xa_descent *descent, uint32_t i
 	unsigned int level = descent->level;
 
 	return descent->slots && level > 0 &&
-	       xa_slot_read(&descent->slots[xa_slot_number(level, idx)]) ==
-		       xa_lost_at(xa->place_key, level, xa_span_first(level, idx));
+	       descent->slot == xa_lost_at(xa->place_key, level, xa_span_first(level, idx));
 }
 
 /* The last index that a way down to @idx which met no leaf says the same of. */

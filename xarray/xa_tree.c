@@ -367,9 +367,9 @@ xa_reserve(struct xarray *xa, uint32_t first, uint32_t last)
 		xa_read_lock();
 		end = xa_descend(xa, (uint32_t)idx, &descent);
 		xa_read_unlock();
-		if (end == XA_END_DAMAGE)
+		if (end == XA_END_DAMAGE && !xa_is_lost(xa, &descent, (uint32_t)idx)) {
 			ret = -EIO;
-		if (end == XA_END_NOTHING) {
+		} else if (end != XA_END_LEAF) {
 			pthread_mutex_lock(&xa->lock);
 			ret = idx < atomic_load(&xa->end) ? xa_make_leaf(xa, (uint32_t)idx, &leaf) : -ENXIO;
 			pthread_mutex_unlock(&xa->lock);

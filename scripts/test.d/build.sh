@@ -73,11 +73,12 @@ step_clang() {
 	make_check clang TESTS="$(tests_of clang unit_tests)"
 }
 
-# nbdkit itself is not built with the sanitizer: the tests of the plugin
-# preload its run time.
+# Unit tests only.  The stock nbdkit with AddressSanitizer preloaded hangs in
+# p11-kit's destructor at exit (glibc 2.36's locale lock is out of balance as
+# soon as a sanitized library has called strerror()), whatever the plugin does.
 step_asan() {
 	configure_build asan CC=gcc --enable-sanitizers=address,undefined CFLAGS='-g -O1'
-	PRMEM_QUICK=1 make_check asan TESTS="$(tests_of asan unit_tests) $(tests_of asan 'filter tests/plugin/%,$(shell_tests)')"
+	PRMEM_QUICK=1 make_check asan TESTS="$(tests_of asan unit_tests)"
 }
 
 step_tsan() {
@@ -90,5 +91,5 @@ step_valgrind() {
 	need valgrind valgrind
 	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
 	PRMEM_QUICK=1 make_check gcc TESTS="$(tests_of gcc unit_tests)" \
-		LOG_COMPILER='valgrind -q --error-exitcode=1 --child-silent-after-fork=yes'
+		LOG_COMPILER='timeout --kill-after=10 900 valgrind -q --error-exitcode=1 --child-silent-after-fork=yes'
 }

@@ -1,34 +1,202 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The crash test: every image that a power failure could leave of every
+ * workload, and every mutant of every site.
+ *
+ *	crash_test [-s SEED] [-j JOBS] [--images N] [--workload NAME]
+ *	           [--mutants | --no-mutants] [--site SITE] [--short] [-v] [--list]
+ *
+ * --images N	go on until N distinct images have been judged (CRASH_IMAGES
+ *		in the environment is the same)
+ * --workload	only this one; with -s as a failure prints it, it is repeated
+ * --mutants	only mutants; --no-mutants: none; --site: only those of a site
+ * --short	a few seconds: each workload a little, some mutants
+ *
+ * An image is distinct when no other one of its run reaches the same bytes;
+ * runs differ by their seed.
+ */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "tests/crash/determinism.h"
-#include "tests/crash/workload.h"
-static int go(const struct workload *w, unsigned nr, uint64_t seed, uint64_t n, const char *name)
+#include <unistd.h>
+
+#include "tests/crash/jobs.h"
+#include "tests/crash/mutate.h"
+
+#define IMAGES_DEFAULT UINT64_C(1000000)
+#define IMAGES_SHORT UINT64_C(20000)
+#define IMAGES_A_RUN 20000u
+#define MAX_WORKLOADS 64u
+
+struct totals {
+	uint64_t nr_distinct, nr_walked, nr_schedules, nr_recoveries, nr_sampled;
+	unsigned int nr_failed;
+	unsigned int nr_lines; /* of failures, printed */
+	bool verbose;
+	uint64_t of_workload[MAX_WORKLOADS];
+};
+
+static const struct workload *all[MAX_WORKLOADS];
+static unsigned int nr_all;
+
+static void
+collect(void)
 {
-	int bad=0;
-	for (unsigned j = 0; j < nr; j++, w++) {
-	if (name && strcmp(name, w->name)) continue;
-	struct run t = {0}; clock_t c = clock();
-	for (uint64_t i = 0; i < n; i++) {
-		struct run run = {.seed = seed + i};
-		determinism_start(run.seed);
-		bool ok = w->fn(&run, w);
-		t.nr_walked += run.nr_walked; t.nr_distinct += run.nr_distinct; t.nr_points += run.nr_points; t.nr_sampled += run.nr_sampled; t.nr_recoveries += run.nr_recoveries; t.nr_schedules += run.nr_schedules;
-		if (!ok) { printf("%s seed %" PRIu64 " FAIL %s\n", w->name, run.seed, run.why); bad=1; break; }
-	}
-	double s = (double)(clock() - c) / CLOCKS_PER_SEC;
-	printf("%-20s walked %8" PRIu64 " distinct %8" PRIu64 " points %" PRIu64 " sampled %" PRIu64 " rec %" PRIu64 " sched %lu %.2f s %.0f/s\n", w->name, t.nr_walked, t.nr_distinct, t.nr_points, t.nr_sampled, t.nr_recoveries, t.nr_schedules, s, t.nr_distinct/s);
-	}
-	return bad;
+	for (unsigned int i = 0; i < nr_profile_workloads; i++)
+		all[nr_all++] = &profile_workloads[i];
+	for (unsigned int i = 0; i < nr_script_workloads; i++)
+		all[nr_all++] = &script_workloads[i];
+	for (unsigned int i = 0; i < nr_thread_workloads; i++)
+		all[nr_all++] = &thread_workloads[i];
 }
-int main(int argc, char **argv)
+
+static void
+done(void *opaque, const struct job *job)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1],0,0) : 1, n = argc > 2 ? strtoull(argv[2],0,0) : 1; const char *name = argc > 3 ? argv[3] : 0;
-	setvbuf(stdout, 0, _IOLBF, 0);
-	int b = go(profile_workloads, nr_profile_workloads, seed, n, name);
-	b |= go(script_workloads, nr_script_workloads, seed, n, name);
-	return b;
+	struct totals *totals = opaque;
+	const struct run *run = &job->run;
+
+	totals->nr_distinct += run->nr_distinct;
+	totals->nr_walked += run->nr_walked;
+	totals->nr_schedules += run->nr_schedules;
+	totals->nr_recoveries += run->nr_recoveries;
+	totals->nr_sampled += run->nr_sampled;
+	totals->of_workload[job->number] += run->nr_distinct;
+	if (job->ok)
+		return;
+	totals->nr_failed++;
+	if (totals->nr_lines++ < 10) {
+		printf("FAIL  --workload %s -s %" PRIu64, job->workload->name, run->seed);
+		if (job->died)
+			printf(": signal %d", job->died);
+		printf("\n\t%s\n", run->why);
+	}
+}
+
+static void
+explore_all(struct totals *totals, uint64_t seed, unsigned int nr_jobs, uint64_t nr_images, const char *only)
+{
+	uint64_t max = nr_images < IMAGES_DEFAULT ? nr_images / nr_all + 1 : IMAGES_A_RUN;
+	struct jobs jobs;
+
+	jobs_init(&jobs, nr_jobs, done, totals);
+	for (unsigned int round = 0; round == 0 || (totals->nr_distinct < nr_images && totals->nr_failed == 0); round++)
+		for (unsigned int i = 0; i < nr_all; i++) {
+			struct job job = {.workload = all[i], .number = i};
+
+			if ((only && strcmp(only, all[i]->name) != 0) || (round > 0 && all[i]->once))
+				continue;
+			/* So that the seed a failure prints repeats it with --workload alone. */
+			job.run.seed = seed + (only ? 0 : i) + 1000 * (uint64_t)round;
+			job.run.max_images = only ? nr_images : all[i]->max_images ? MIN(max, all[i]->max_images) : max;
+			jobs_start(&jobs, &job);
+			if (only && all[i]->once)
+				nr_images = 0;
+		}
+	jobs_wait(&jobs);
+}
+
+static int
+list(void)
+{
+	for (unsigned int i = 0; i < nr_all; i++)
+		printf("%-20s %s\n", all[i]->name, all[i]->what);
+	return 0;
+}
+
+static int
+usage(const char *name)
+{
+	fprintf(stderr,
+		"usage: %s [-s seed] [-j jobs] [--images n] [--workload name] [--mutants | --no-mutants] [--site site] "
+		"[--short] [-v] [--list]\n",
+		name);
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { IMAGES = 256, WORKLOAD, MUTANTS, NO_MUTANTS, SITE, SHORT, LIST };
+	static const struct option options[] = {
+		{"images", required_argument, NULL, IMAGES}, {"workload", required_argument, NULL, WORKLOAD},
+		{"mutants", no_argument, NULL, MUTANTS},     {"no-mutants", no_argument, NULL, NO_MUTANTS},
+		{"site", required_argument, NULL, SITE},     {"short", no_argument, NULL, SHORT},
+		{"list", no_argument, NULL, LIST},	     {NULL, 0, NULL, 0},
+	};
+	uint64_t seed = (uint64_t)time(NULL) * 100000, nr_images = IMAGES_DEFAULT;
+	struct mutate mutate = {.one_in = 1, .workloads = all};
+	unsigned int nr_jobs = (unsigned int)MAX(1, sysconf(_SC_NPROCESSORS_ONLN));
+	bool images = true, mutants = true;
+	struct totals totals = {0};
+	const char *only = NULL;
+	int opt;
+
+	collect();
+	if (getenv("CRASH_IMAGES"))
+		nr_images = (uint64_t)strtod(getenv("CRASH_IMAGES"), NULL);
+	while ((opt = getopt_long(argc, argv, "s:j:v", options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'j':
+			nr_jobs = (unsigned int)MAX(1, atoi(optarg));
+			break;
+		case 'v':
+			totals.verbose = mutate.verbose = true;
+			break;
+		case IMAGES:
+			nr_images = (uint64_t)strtod(optarg, NULL);
+			break;
+		case WORKLOAD:
+			only = optarg;
+			mutants = false;
+			break;
+		case SITE:
+			mutate.site = optarg;
+			/* fall through */
+		case MUTANTS:
+			images = false;
+			break;
+		case NO_MUTANTS:
+			mutants = false;
+			break;
+		case SHORT:
+			nr_images = IMAGES_SHORT;
+			mutate.one_in = 7;
+			break;
+		case LIST:
+			return list();
+		default:
+			return usage(argv[0]);
+		}
+	}
+	printf("seed %" PRIu64 " (repeat with -s %" PRIu64 "), %u slots a node\n", seed, seed, XA_CHUNK_SIZE);
+	if (images) {
+		struct timespec from, to;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		explore_all(&totals, seed, nr_jobs, nr_images, only);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		for (unsigned int i = 0; totals.verbose && i < nr_all; i++)
+			printf("%-20s %" PRIu64 " images\n", all[i]->name, totals.of_workload[i]);
+		printf("crash images: %" PRIu64 " distinct (%" PRIu64 " walked) of %u workloads, %" PRIu64 " schedules, %" PRIu64
+		       " recoveries; %u runs failed; %.0f s\n",
+		       totals.nr_distinct, totals.nr_walked, only ? 1 : nr_all, totals.nr_schedules, totals.nr_recoveries,
+		       totals.nr_failed, difftime(to.tv_sec, from.tv_sec));
+	}
+	if (mutants) {
+		mutate.seed = seed;
+		mutate.nr_jobs = nr_jobs;
+		mutate.nr_workloads = nr_all;
+		if (!mutate_all(&mutate))
+			totals.nr_failed++;
+		printf("mutants: %u caught of %u planted; %u left out with a reason\n", mutate.nr_caught, mutate.nr_planted,
+		       mutate.nr_left_out);
+	}
+	return totals.nr_failed ? 1 : 0;
 }

@@ -24,6 +24,8 @@ explorer_init(struct explorer *ex, struct persist *persist, const struct explore
 	ex->target = target;
 	ex->random = seed;
 	ex->seen = &ex->own_seen;
+	ex->nr_judged = &ex->own_nr_judged;
+	ex->budget = EXPLORE_ALL;
 	ex->line_items = must(malloc(nr_lines * sizeof *ex->line_items));
 	for (uint64_t i = 0; i < nr_lines; i++)
 		ex->line_items[i] = -1;
@@ -494,9 +496,7 @@ explore_combos(struct explorer *ex, uint32_t first, uint32_t budget)
 	for (uint32_t i = 0; i < c.nr && nr_all <= budget; i++)
 		nr_all *= combo_item(&c, i)->nr_steps + 1;
 	c.left = nr_all <= budget ? (uint32_t)nr_all : budget;
-	c.budget = budget / c.left;
-	if (c.budget < 64)
-		c.budget = 64;
+	c.budget = MAX(budget / c.left, 48);
 	if (nr_all <= budget)
 		return try_all(&c);
 
@@ -519,7 +519,7 @@ explore(struct explorer *ex, uint32_t budget)
 	uint64_t hash;
 	bool ok;
 
-	if (ex->max_distinct && ex->nr_distinct >= ex->max_distinct)
+	if (ex->max_judged && *ex->nr_judged >= ex->max_judged)
 		return true;
 	make_image(ex);
 	ex->nr_touched = 0;
@@ -530,6 +530,7 @@ explore(struct explorer *ex, uint32_t budget)
 		ex->nr_walked++;
 		if (fresh) {
 			ex->nr_distinct++;
+			++*ex->nr_judged;
 			add_garbage(ex);
 		}
 		ok = ex->target->judge(ex->target->opaque, ex, fresh);
@@ -560,7 +561,7 @@ explore_point(struct explorer *ex)
 	ex->nr_points++;
 	collect_items(ex);
 	ex->nr_decided = 0;
-	ok = explore(ex, EXPLORE_ALL);
+	ok = explore(ex, ex->budget);
 	drop_items(ex);
 	return ok;
 }

@@ -70,7 +70,10 @@ struct explorer {
 	struct hash_set own_seen;
 	uint64_t nr_walked;       /* images walked to their end */
 	uint64_t nr_distinct;     /* of these, images that reach something new */
-	uint64_t max_distinct;    /* stop there; 0: never */
+	uint64_t *nr_judged;      /* distinct images, of all explorers that share the count */
+	uint64_t own_nr_judged;
+	uint64_t max_judged;      /* stop there; 0: never */
+	uint32_t budget;          /* combinations to try at a moment at most: EXPLORE_ALL, or fewer */
 	uint64_t nr_points;       /* moments explored */
 	uint64_t nr_sampled;      /* of these, where not all combinations were tried */
 	bool failed;

@@ -120,9 +120,13 @@ explore_recovery(struct session *session, const uint8_t *image)
 		r = session_bare(session->seed, session->media.nr_pages, session->contents);
 		r->depth = session->depth + 1;
 		r->ex.seen = session->ex.seen;
+		r->ex.nr_judged = session->ex.nr_judged;
 		session->recovery = r;
 	}
 	r->foreign = session->foreign;
+	r->ex.max_judged = session->ex.max_judged;
+	/* There are as many recoveries as images: most of them with fewer combinations, some with all. */
+	r->ex.budget = explore_random(&session->ex) % 64 == 0 ? session->ex.budget : MIN(session->ex.budget, 96);
 	r->why[0] = '\0';
 	for (uint64_t off = 0; off < r->sim.pm.len_bytes; off += 4096)
 		if (memcmp((char *)r->sim.pm.base + off, image + off, 4096) != 0)

@@ -40,27 +40,26 @@ instance_effect(struct model *model, const struct op *op, struct model_state *st
 	case OP_INST_CREATE:
 		if (state->exists)
 			return false;
-		*state = (struct model_state){
-			.exists = true,
-			.is_disk = op->type == OP_DISK_CREATE,
-			.name = op->name,
-			.size_bytes = op->size_bytes,
-		};
+		memset(state, 0, sizeof *state);
+		state->exists = true;
+		state->is_disk = op->type == OP_DISK_CREATE;
+		state->name = op->name;
+		state->size_bytes = op->size_bytes;
 		return true;
 	case OP_REMOVE:
 		if (!state->exists)
 			return false;
-		*state = (struct model_state){.exists = false};
+		memset(state, 0, sizeof *state);
 		return true;
 	case OP_RENAME:
 		state->name = op->new_name;
-		return true;
+		return state->exists;
 	case OP_RESIZE:
 		state->size_bytes = op->size_bytes;
-		return true;
+		return state->exists;
 	case OP_SET_DATA:
 		state->data = op_data(model->contents, op);
-		return true;
+		return state->exists;
 	default:
 		return false;
 	}
@@ -74,39 +73,47 @@ changes_instance(const struct op *op)
 }
 
 static bool
-begin_instance(struct model *model, unsigned int thread, const struct op *op)
+add_state(struct model_instance *inst, const struct model_state *state, uint8_t applied)
 {
-	struct model_instance *inst = &model->inst[op->inst];
-	uint8_t nr = inst->nr;
+	for (uint8_t i = 0; i < inst->nr; i++)
+		if (inst->c[i].applied == applied && memcmp(&inst->c[i].state, state, sizeof *state) == 0)
+			return true;
+	if (inst->nr == ARRAY_SIZE(inst->c))
+		return false;
+	inst->c[inst->nr].state = *state;
+	inst->c[inst->nr++].applied = applied;
+	return true;
+}
 
-	/* Operations on one instance exclude each other: what is under way already is done or not, before. */
-	for (uint8_t i = 0; i < nr; i++) {
-		struct model_state state = inst->c[i].state;
+/* Every operation under way, applied to every state it has not been applied to, in every order. */
+static bool
+close_over_instance(struct model *model, uint8_t place)
+{
+	struct model_instance *inst = &model->inst[place];
 
-		if (!instance_effect(model, op, &state))
-			continue;
-		if (inst->nr == sizeof inst->c / sizeof inst->c[0])
-			return wrong(model, "the model has no room for more states of an instance");
-		inst->c[inst->nr].state = state;
-		inst->c[inst->nr++].applied = (uint8_t)(inst->c[i].applied | 1u << thread);
-	}
+	for (uint8_t i = 0; i < inst->nr; i++)
+		for (unsigned int t = 0; t < SIM_NR_THREADS; t++) {
+			const struct op *op = model->under_way[t];
+			struct model_state state = inst->c[i].state;
+
+			if (!op || op->inst != place || !changes_instance(op) || inst->c[i].applied >> t & 1 ||
+			    !instance_effect(model, op, &state))
+				continue;
+			if (!add_state(inst, &state, (uint8_t)(inst->c[i].applied | 1u << t)))
+				return wrong(model, "the model has no room for more states of an instance");
+		}
 	return true;
 }
 
 static void
 ack_instance(struct model *model, unsigned int thread, const struct op *op, bool ok)
 {
-	struct model_instance *inst = &model->inst[op->inst];
-	uint8_t kept = 0;
+	struct model_instance *inst = &model->inst[op->inst], before = *inst;
 
-	for (uint8_t i = 0; i < inst->nr; i++) {
-		if ((inst->c[i].applied >> thread & 1) != ok)
-			continue;
-		inst->c[kept] = inst->c[i];
-		inst->c[kept].applied &= (uint8_t) ~(1u << thread);
-		kept++;
-	}
-	inst->nr = kept;
+	inst->nr = 0;
+	for (uint8_t i = 0; i < before.nr; i++)
+		if ((before.c[i].applied >> thread & 1) == ok)
+			add_state(inst, &before.c[i].state, before.c[i].applied & (uint8_t) ~(1u << thread));
 }
 
 /* ---- indices ---- */
@@ -236,7 +243,7 @@ model_begin(struct model *model, unsigned int thread, const struct op *op)
 		clear_instance(model, op->inst);
 	if (op->type == OP_FORMAT)
 		begin_format(model, thread);
-	if (changes_instance(op) && !begin_instance(model, thread, op))
+	if (changes_instance(op) && !close_over_instance(model, op->inst))
 		return false;
 	for (uint32_t pos = 0; pos < model->nr_idx; pos++) {
 		struct model_open *o;
@@ -341,7 +348,7 @@ result_is_possible(struct model *model, unsigned int thread, const struct op *op
 		others = others || (t != thread && model->under_way[t] && changes_instance(model->under_way[t]));
 	for (uint8_t i = 0; i < model->inst[op->inst].nr; i++)
 		others = others || !model->inst[op->inst].c[i].state.exists;
-	if ((result == -ESHUTDOWN || result == -ENOENT || result == -EEXIST) && others)
+	if ((result == -ESHUTDOWN || result == -ENOENT || result == -EEXIST || result == -ENXIO) && others)
 		return true;
 	for (uint32_t pos = 0; pos < model->nr_idx; pos++) {
 		const struct model_open *o;

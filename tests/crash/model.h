@@ -47,7 +47,7 @@ struct model_instance {
 	struct {
 		struct model_state state;
 		uint8_t applied;
-	} c[8];
+	} c[16];
 };
 
 struct model {

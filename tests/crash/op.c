@@ -111,6 +111,14 @@ put_handles(struct engine *engine, uint8_t inst)
 	engine->insts[inst] = NULL;
 }
 
+/* A disk handle knows the size it was opened with, and one of a removed instance is of no use. */
+static void
+drop_handles(struct engine *engine, uint8_t inst)
+{
+	if (!engine->shared)
+		put_handles(engine, inst);
+}
+
 void
 engine_close(struct engine *engine)
 {
@@ -280,7 +288,7 @@ op_run(struct engine *engine, const struct op *op)
 	case OP_DISK_CREATE:
 		return prmem_disk_create(engine->pool, &args, NULL);
 	case OP_RESIZE:
-		put_handles(engine, op->inst);
+		drop_handles(engine, op->inst);
 		return prmem_disk_resize(engine->pool, name, op->size_bytes, true, NULL);
 	case OP_INST_CREATE:
 		r = prmem_get(engine->pool, op_subsystem(false), name, PRMEM_CREATE | PRMEM_EXCL, &inst, NULL);
@@ -289,7 +297,7 @@ op_run(struct engine *engine, const struct op *op)
 		return r;
 	case OP_REMOVE:
 		r = prmem_remove(engine->pool, op_subsystem(op_is_of_disk(op)), name, NULL);
-		put_handles(engine, op->inst);
+		drop_handles(engine, op->inst);
 		return r;
 	case OP_RENAME:
 		op_instance_name(op->new_name, op_is_of_disk(op), new_name);

@@ -57,6 +57,7 @@ struct engine {
 	struct prmem_pool *pool;
 	struct prmem_disk *disks[MAX_INSTANCES];
 	struct prmem_instance *insts[MAX_INSTANCES];
+	bool shared;      /* by threads: handles stay open */
 	char notice[160]; /* the last one */
 	unsigned int nr_notices;
 };

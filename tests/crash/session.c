@@ -240,7 +240,9 @@ session_record_threads(struct session *session, const struct op *ops, const uint
 		work.first[t + 1] = session->nr_ops;
 	}
 	session->sim.recording = true;
+	session->engine.shared = true;
 	sched_run(schedule, nr_threads, run_thread, &work, ret_trace);
+	session->engine.shared = false;
 	session->sim.recording = false;
 	return true;
 }

@@ -29,6 +29,7 @@ struct workload {
 	const char *what;
 	bool (*fn)(struct run *run, const struct workload *workload);
 	bool once;               /* the same whatever the seed: one run is enough */
+	uint64_t max_images;     /* of a run; 0: as many as there are */
 	const void *opaque;
 };
 

@@ -39,7 +39,7 @@ const struct index_set indices_tall = {
 bool
 run_explore(struct run *run, struct session *session)
 {
-	session->ex.max_distinct = run->max_images ? run->max_images - run->nr_distinct : 0;
+	session->ex.max_judged = run->max_images > run->nr_distinct ? run->max_images - run->nr_distinct : run->max_images;
 	return session_explore(session, run->with_mutant ? &run->mutant : NULL);
 }
 
@@ -63,9 +63,5 @@ run_end(struct run *run, struct session *session, bool ok)
 bool
 run_is_full(const struct run *run, const struct session *session)
 {
-	uint64_t nr = run->nr_distinct;
-
-	for (const struct session *s = session; s; s = s->recovery)
-		nr += s->ex.nr_distinct;
-	return run->max_images && nr >= run->max_images;
+	return run->max_images && run->nr_distinct + *session->ex.nr_judged >= run->max_images;
 }

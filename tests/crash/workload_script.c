@@ -57,9 +57,9 @@ format(struct run *run, const struct workload *workload)
 }
 
 const struct workload script_workloads[] = {
-	{"format-blank", "make a pool of blank memory", format, .opaque = (void *)BLANK},
-	{"format-foreign", "make a pool where something else was", format, .opaque = (void *)FOREIGN},
-	{"format-again", "make a pool where another one was", format, .opaque = (void *)OLD_POOL},
-	{"format-half", "the same, with one superblock of it damaged", format, .opaque = (void *)OLD_POOL_HALF},
+	{"format-blank", "make a pool of blank memory", format, .max_images = 4000, .opaque = (void *)BLANK},
+	{"format-foreign", "make a pool where something else was", format, .max_images = 4000, .opaque = (void *)FOREIGN},
+	{"format-again", "make a pool where another one was", format, .max_images = 4000, .opaque = (void *)OLD_POOL},
+	{"format-half", "the same, with one superblock of it damaged", format, .max_images = 4000, .opaque = (void *)OLD_POOL_HALF},
 };
 const unsigned int nr_script_workloads = ARRAY_SIZE(script_workloads);

@@ -1,17 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # The card: serve from memory that survives, attach with the plain nbd-client,
 # make a file system, use it, stop everything, start again, find it all there.
 # On a device-DAX node with ext4 and xfs (two disks by sizes=), and on a pool
 # that is a file of a DAX file system.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 VM_MEMMAP='memmap=256M!1536M memmap=512M!2G nokaslr'
-
-# The commands between the marks in README, as a new user types them.
-readme_commands()
-{
-	sed -n "/^<!-- $1 -->/,/^<!-- end -->/s/^    //p" "$VM_SRCDIR/../../README"
-}
 
 # card NAME MKFS DISK POOL PARAMETER...
 card()

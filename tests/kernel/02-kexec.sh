@@ -1,70 +1,101 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# kexec: into a next kernel with the disk mounted and in use (synced), then
-# with it cleanly unmounted.  prmem-kexec refuses when the next kernel would
-# not know of the reservation.
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
+# What README tells a new user to type, from its own lines, ending in a kexec
+# with the disk mounted and in use (synced); then a second kexec with it cleanly
+# unmounted.  prmem-kexec refuses when the next kernel would not know of the
+# reservation.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 
-start()
+# readme HEADING: the lines below it.
+readme()
 {
-	load_modules
-	# The info block lies in the range: the node is back by itself.
-	[ "$VM_STAGE" -gt 1 ] || devdax namespace0.0
-	until_true 10 test -c /dev/dax0.0 || fail "no /dev/dax0.0 after kexec"
-	serve card pool=/dev/dax0.0 "$@"
-	check "attach" prmem-nbd attach /run/card.sock pram0
-	mkdir -p /mnt/card
+	awk -v heading="### $1" '$0 == heading { on = 1; next } /^#/ { on = 0 } on && sub(/^    /, "")' /run/vm/README
+}
+
+# type_readme HEADING: type them.
+type_readme()
+{
+	local line lines
+
+	lines=$(readme "$1")
+	[ -n "$lines" ] || fail "README has no lines below \"$1\""
+	while IFS= read -r line; do
+		check "README: $line" bash -c "$line </dev/null >/tmp/typed 2>&1 || { cat /tmp/typed; exit 1; }"
+		# what a person's fingers leave time for
+		until_true 30 test -S /run/prmem/main.sock || :
+	done <<<"$lines"
+}
+
+prepare()
+{
+	modprobe -a nd_e820 nd_pmem dax_pmem device_dax nbd ext4 || fail "modules"
+	mkdir -p /run/prmem
+	cp /run/vm/vmlinuz "/boot/vmlinuz-$(uname -r)"
+	cp /run/vm/initrd.img "/boot/initrd.img-$(uname -r)"
+}
+
+host()
+{
+	cp "$VM_SRCDIR/../../README" "$VM_DIR/share/"
+	vm_start
+	vm_wait
+}
+
+guest_1()
+{
+	prepare
+	readme "Once: reserve memory" | grep -qx 'prmem-reserve --write 4G' || fail "README's first line is another one"
+	type_readme "Once: make the disk"
+	check "write" fill /srv
+	manifest /srv /run/vm/manifest
+	type_readme "Restart or upgrade the server, without unmounting"
+	check "all is there, and nothing was unmounted" same /srv /run/vm/manifest
+	check "write more" dd if=/dev/urandom of=/srv/more bs=1M count=4 conv=fsync
+	check_fails "a command line without the reservation is refused" \
+		prmem-kexec --load --command-line=console=ttyS0
+	check "nothing was loaded" grep -qx 0 /sys/kernel/kexec_loaded
+	# In use: a writer is at work on another file when the kernel is replaced.
+	(while :; do dd if=/dev/urandom of=/srv/busy bs=64k count=64 conv=fsync status=none; done) &
+	sleep 1
+	next
 }
 
 next()
 {
 	echo "$((VM_STAGE + 1))" >/run/vm/stage
 	check_dmesg
-	say "kexec"
-	prmem-kexec --initrd=/run/vm/initrd.img --now /run/vm/vmlinuz
+	type_readme "Start another kernel"
 	fail "kexec came back"
-}
-
-guest_1()
-{
-	start size=256M
-	check "mkfs" mkfs.ext4 -q /dev/nbd0
-	check "mount" mount /dev/nbd0 /mnt/card
-	check "write" fill /mnt/card
-	manifest /mnt/card /run/vm/manifest
-	check_fails "a command line without the reservation is refused" \
-		prmem-kexec --load --command-line=console=ttyS0 /run/vm/vmlinuz
-	check "nothing was loaded" grep -qx 0 /sys/kernel/kexec_loaded
-	cp /proc/cmdline /run/vm/cmdline
-	# In use: a writer is at work on another file when the kernel is replaced.
-	(while :; do dd if=/dev/urandom of=/mnt/card/busy bs=64k count=64 conv=fsync status=none; done) &
-	sleep 1
-	next
 }
 
 guest_2()
 {
-	start
-	check "mount recovers the journal" mount /dev/nbd0 /mnt/card
-	check "what was synced is there" same /mnt/card /run/vm/manifest
-	check "write more" cp -r /mnt/card/files /mnt/card/copy
-	check "unmount" umount /mnt/card
+	prepare
+	until_true 30 test -c /dev/dax0.0 || fail "no /dev/dax0.0 after kexec"
+	type_readme "There it is again"
+	check "the journal was recovered" sh -c "dmesg | grep -q 'EXT4-fs (nbd0): recovery complete'"
+	check "what was synced is there" same /srv /run/vm/manifest
+	check "write more" cp -r /srv/files /srv/copy
+	check "unmount" umount /srv
 	check "fsck" e2fsck -fn /dev/nbd0
 	check "detach" prmem-nbd detach /dev/nbd0
-	kill_server card TERM
+	killall nbdkit
 	next
 }
 
 guest_3()
 {
-	start
-	check "the file system was left clean" sh -c "dumpe2fs -h /dev/nbd0 2>/dev/null | grep -q 'state: *clean'"
-	check "mount" mount /dev/nbd0 /mnt/card
-	check "the first files" same /mnt/card /run/vm/manifest
-	check "the second files" diff -r /mnt/card/files /mnt/card/copy
-	check "unmount" umount /mnt/card
-	check "detach" prmem-nbd detach pram0
-	kill_server card TERM
+	prepare
+	until_true 30 test -c /dev/dax0.0 || fail "no /dev/dax0.0 after the second kexec"
+	type_readme "There it is again"
+	check "the file system was left clean" sh -c "! dmesg | grep -q 'EXT4-fs (nbd0): recovery'"
+	check "the first files" same /srv /run/vm/manifest
+	check "the second files" diff -r /srv/files /srv/copy
+	check "unmount" umount /srv
+	check "detach" prmem-nbd detach main/pram0
+	killall nbdkit
+	until_true 30 sh -c '! pgrep nbdkit'
 	check "every checksum" check_pool /dev/dax0.0 pram0
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # A panic while the disk is being written: the crash kernel, loaded with the
 # range on its command line, opens the pool; the file system recovers its
 # journal, what was synced is whole, every checksum is right.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # Power cuts: the machine has an NVDIMM with a file behind it and is killed
 # while it writes.  After the next boot every checksum is right and every file
 # whose fsync had returned is there.
@@ -19,9 +20,9 @@ host()
 	vm_say "$cycles cycles, seed $seed"
 	RANDOM=$seed
 	truncate -s 256M "$VM_DIR/nvdimm"
-	VM_QEMU=(-machine pc,nvdimm=on
+	VM_QEMU=(-machine "pc,nvdimm=on"
 		-object "memory-backend-file,id=nv,share=on,mem-path=$VM_DIR/nvdimm,size=256M,align=2M"
-		-device nvdimm,memdev=nv,id=nv0)
+		-device "nvdimm,memdev=nv,id=nv0")
 	for ((cycle = 1; cycle <= cycles; cycle++)); do
 		vm_start
 		vm_await writing

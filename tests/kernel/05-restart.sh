@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # Restarts under load: fio with verify on a mounted ext4 through prmem-nbd.  The
 # server is killed ten times and once replaced by another build: no I/O error,
 # no wrong byte, no remount.
@@ -7,7 +8,6 @@
 # PRMEM_VM_NEWER names the plugin of the other build; without it, a copy of
 # this one stands in.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
-VM_LIMIT=600
 
 guest_1()
 {

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # A mounted disk grows: the server is killed, the disk resized, the server
 # started; the device has the new size and the file system is grown on line.
 # Then the same while the server runs, where prmemctl is there to ask it.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # A machine that serves itself, with too little memory: the dirty pages of the
 # mounted disk can only be written by the server on the same machine.  A hog
 # takes nearly all memory while files are written: nothing deadlocks, the server

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
 # Memory that fails under a served disk.  Two kinds: a bad block of persistent
 # memory under a pool that is a file of a DAX file system (the fault comes when
-# the page is mapped), and a memory failure in the middle of a copy from a
-# device-DAX node.  Each time: an I/O error for that block alone, the server
+# the page is mapped), and a memory failure of a device-DAX node, told to the
+# kernel by MADV_HWPOISON and to the server in the middle of a copy.  Each time: an I/O error for that block alone, the server
 # lives, writing the block heals it, the page is never used again, also after a
 # restart.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 VM_MEMMAP='memmap=256M!1536M memmap=256M!2G nokaslr'
-VM_LIMIT=400
 marker=MARKER-OF-THE-PAGE-THAT-FAILS
 block=37 # of 4096 bytes, on the disk
 
@@ -99,8 +99,12 @@ guest_1()
 	LD_PRELOAD=$PRMEM_BUILDDIR/tests/kernel/.libs/poison_shim.so serve card pool=/dev/dax1.0 size=200M
 	check "attach" prmem-nbd attach --timeout 3 /run/card.sock pram0
 	write_image
+	"$PRMEM_BUILDDIR/tests/kernel/hwpoison" /dev/dax1.0 "$marker" 2>/dev/null
+	check "device-DAX: the kernel knows of the memory failure" grep -q 'HardwareCorrupted: *[1-9]' /proc/meminfo
+	check "device-DAX: the server lives" kill -0 "$server_card"
+	kill -USR2 "$server_card"
+	until_true 30 grep -q 'poison: ready' /run/card.log || fail "no poison: $(cat /run/card.log)"
 	check_one_bad_block "device-DAX"
-	check "device-DAX: the kernel counts it" grep -q 'HardwareCorrupted: *[1-9]' /proc/meminfo
 	kill_server card
 	unset PRMEM_TEST_POISON
 	serve card pool=/dev/dax1.0

@@ -33,7 +33,8 @@ VM_MEMORY=4G
 VM_MEMMAP='memmap=512M!2G'
 VM_APPEND=
 VM_QEMU=()
-VM_LIMIT=300 # seconds for the whole scenario
+VM_ROOT=/
+VM_LIMIT=600 # seconds for the whole scenario
 VM_PANIC_EXPECTED=
 
 vm_say()
@@ -179,10 +180,11 @@ vm_setup()
 	vm_initramfs "$package"
 	vm_install || vm_fail "make install failed in $PRMEM_BUILDDIR"
 	VM_ACCEL=$(vm_accel)
-	cp "$VM_SRCDIR/guest-main" "$VM_DIR/share/"
+	install -m 755 "$VM_SRCDIR/guest-main" "$VM_DIR/share/"
+	cp "$VM_SRCDIR/vm.sh" "$VM_SRCDIR/guest.sh" "$VM_SCENARIO" "$VM_DIR/share/"
 	echo 1 >"$VM_DIR/share/stage"
 	{
-		printf 'export %s=%q\n' VM_SCENARIO "$VM_SCENARIO" VM_SRCDIR "$VM_SRCDIR" VM_NAME "$VM_NAME" \
+		printf 'export %s=%q\n' VM_SCENARIO "/run/vm/${VM_SCENARIO##*/}" VM_SRCDIR /run/vm VM_NAME "$VM_NAME" \
 			PRMEM_BUILDDIR "$PRMEM_BUILDDIR" VM_ACCEL "$VM_ACCEL"
 		printf 'VM_ARGS=(%s)\n' "${VM_ARGS[*]@Q}"
 	} >"$VM_DIR/share/env"
@@ -213,7 +215,7 @@ vm_start()
 		-no-reboot -pidfile "$VM_DIR/pid" -serial stdio -device virtio-rng-pci \
 		-kernel "$VM_DIR/share/vmlinuz" -initrd "$VM_DIR/share/initrd.img" \
 		-append "console=ttyS0 loglevel=4 panic=-1 $VM_MEMMAP $VM_APPEND" \
-		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
+		-virtfs local,path="$VM_ROOT",mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_DIR/dest/",mount_tag=dest,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_MODULES",mount_tag=modules,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_DIR/share",mount_tag=vm,security_model=none,multidevs=remap \

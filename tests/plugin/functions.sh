@@ -8,6 +8,11 @@ set -e -u -o pipefail
 unset PMEM_IS_PMEM_FORCE PMEM_NO_FLUSH
 export LC_ALL=C
 
+# PRMEM_TEST_PMEM=1: on tmpfs, which libpmem is told to take for persistent memory.
+if [ "${PRMEM_TEST_PMEM:-0}" = 1 ]; then
+	export TMPDIR=/dev/shm PMEM_IS_PMEM_FORCE=1
+fi
+
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/prmem.XXXXXX")
 declare -A server_pid=()
 wait_s=60 # deadline for what should take a moment; the machine may be busy
@@ -99,9 +104,9 @@ serve() {
 	done
 }
 
-# stop NAME [SIGNAL] - stop a server and wait for its end.
+# stop NAME [SIGNAL] - stop a server (it may have ended well by itself) and wait for its end.
 stop() {
-	kill "-${2:-TERM}" "${server_pid[$1]}"
+	kill "-${2:-TERM}" "${server_pid[$1]}" 2>/dev/null || true
 	wait "${server_pid[$1]}" 2>/dev/null || [ "${2:-TERM}" = KILL ] ||
 		fail "server $1 ended with status $?"
 	unset "server_pid[$1]"

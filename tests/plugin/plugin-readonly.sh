@@ -71,6 +71,7 @@ refused "disk pram7 does not exist .* -r" -r -- "pool=$tmp/pool" disk=pram7 size
 refused "disk pram2 does not exist .* -r" -r -- "pool=$tmp/pool" sizes=16M,32M,1M
 refused "pool $tmp/none does not exist.* -r" -r -- "pool=$tmp/none" size=1M
 [ ! -e "$tmp/none" ] || fail "a pool was made with -r"
+refused "format=force and -r" -r -- "pool=$tmp/pool" format=force
 unchanged "refusals"
 
 # Without -r, "-r" as an option's argument is not taken for it.

@@ -89,6 +89,8 @@ what_is_written_is_read(void)
 	CHECK_EQ(state_list(indices, 8), 2);
 	CHECK_EQ(indices[0], 0);
 	CHECK_EQ(indices[1], 3);
+	CHECK_EQ(state_find_uri(out.uri), 0);
+	CHECK_EQ(state_find_uri("nbd+unix:///q?socket=/s"), -ENOENT);
 	state_remove(0);
 	CHECK_EQ(state_list(indices, 8), 1);
 	remove_dir();

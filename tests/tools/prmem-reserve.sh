@@ -112,6 +112,16 @@ mkdir -p "$PRMEM_RESERVE_ROOT/etc/default/grub.d"
 echo "GRUB_CMDLINE_LINUX='memmap=2G!8G'" >"$PRMEM_RESERVE_ROOT/etc/default/grub.d/prmem.cfg"
 says 1 'PROBLEM: the next boot has 2G!8G' --check
 
+# Debian's kexec-tools, and the file by which prmem-tools stop them.
+rm -r "$PRMEM_RESERVE_ROOT/etc/default/grub.d"
+mkdir -p "$PRMEM_RESERVE_ROOT/etc/init.d"
+touch "$PRMEM_RESERVE_ROOT/etc/init.d/kexec-load"
+echo 'LOAD_KEXEC=true' >"$PRMEM_RESERVE_ROOT/etc/default/kexec"
+says 1 'PROBLEM: /etc/default/kexec: LOAD_KEXEC=true' --check
+mkdir -p "$PRMEM_RESERVE_ROOT/etc/default/kexec.d"
+cp "$top_srcdir/scripts/system/kexec-default" "$PRMEM_RESERVE_ROOT/etc/default/kexec.d/prmem"
+says 0 'ok: a reboot goes through the firmware' --check
+
 machine 'quiet memmap=4G!64G' <<-'END'
 	100000000-1ffffffff : System RAM
 END

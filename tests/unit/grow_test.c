@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
@@ -101,6 +102,45 @@ a_full_pool_goes_on_after_it_grew(void)
 	CHECK_EQ(prmem_disk_zero(disk, 64 << 20, 0), 0);
 	prmem_disk_close(disk);
 	temp_pool_remove(&t);
+}
+
+static uint64_t
+room_in(struct temp_pool *t)
+{
+	struct prmem_disk *disk = temp_disk(t, "d", 64 << 20);
+	uint64_t at = 0;
+
+	fill_up(disk, &at);
+	prmem_disk_close(disk);
+	return at;
+}
+
+static void
+a_grown_pool_has_as_much_room_as_a_new_one(void)
+{
+	/* Ends before, at and behind units and groups of the allocator. */
+	static const uint64_t sizes[] = {69, 100, 127, 128, 129, 200, 300, 511, 512, 513, 700, 1100};
+	struct prmem_error err;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		for (size_t j = i + 1; j < sizeof sizes / sizeof sizes[0]; j += 3) {
+			struct temp_pool grown, made;
+			uint64_t room, want;
+
+			temp_pool_make(&grown, sizes[i] * PAGE);
+			temp_pool_make(&made, sizes[j] * PAGE);
+			prmem_disk_close(temp_disk(&grown, "e", 1 << 20));
+			CHECK_EQ(prmem_grow(grown.pool, sizes[j] * PAGE, &err), 0);
+			check_is_clean(&grown);
+			room = room_in(&grown);
+			want = room_in(&made);
+			/* A gap, another record, and what is kept back in larger pools. */
+			CHECK(room <= want + 20 && room + 3 >= want);
+			check_is_clean(&grown);
+			temp_pool_remove(&grown);
+			temp_pool_remove(&made);
+		}
+	}
 }
 
 static void
@@ -326,6 +366,123 @@ readers_and_writers_go_on_meanwhile(void)
 	temp_pool_remove(&t);
 }
 
-UNIT_MAIN(CASE(a_full_pool_goes_on_after_it_grew), CASE(a_run_never_spans_what_was_mapped_apart),
-	  CASE(an_interrupted_growth_is_taken_back_or_done), CASE(a_region_is_part_of_the_pool_for_good),
-	  CASE(a_region_that_holds_something_is_refused), CASE(readers_and_writers_go_on_meanwhile))
+/* ---- killed in the middle ---- */
+
+static const struct pm_ops *real_ops;
+static int steps_left;
+
+static void
+step(void)
+{
+	if (--steps_left == 0)
+		_exit(42);
+}
+
+static void
+killing_copy(struct pm *pm, void *dst, const void *src, size_t len_bytes, enum pm_site site)
+{
+	step();
+	real_ops->copy(pm, dst, src, len_bytes, site);
+	step();
+}
+
+static int
+killing_extend(struct pm *pm, uint64_t old_bytes, uint64_t new_bytes, struct pm **ret_more)
+{
+	int r;
+
+	step();
+	r = real_ops->extend(pm, old_bytes, new_bytes, ret_more);
+	step();
+	return r;
+}
+
+static void
+grow_and_die(struct temp_pool *t, const char *region_path, int steps)
+{
+	struct prmem_region_args region = {.path = region_path, .region_size_bytes = 1 << 20};
+	struct pm_ops ops;
+
+	temp_pool_open(t);
+	real_ops = t->pool->pm->ops;
+	ops = *real_ops;
+	ops.copy = killing_copy;
+	ops.extend = killing_extend;
+	t->pool->pm->ops = &ops;
+	steps_left = steps;
+	if (region_path == NULL)
+		CHECK_EQ(prmem_grow(t->pool, 2 << 20, NULL), 0);
+	else
+		CHECK_EQ(prmem_add_region(t->pool, &region, NULL), 0);
+	_exit(0);
+}
+
+/* Return: was it killed, not done? */
+static bool
+kill_in_growth(struct temp_pool *t, const char *region_path, int steps)
+{
+	int status;
+	pid_t pid;
+
+	prmem_close(t->pool);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		grow_and_die(t, region_path, steps);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 42 || WEXITSTATUS(status) == 0));
+	temp_pool_open(t);
+	return WEXITSTATUS(status) == 42;
+}
+
+static void
+killed_anywhere_it_is_grown_or_not(void)
+{
+	for (int with_region = 0; with_region < 2; with_region++) {
+		bool killed = true, was_old = false, was_new = false;
+
+		for (int steps = 1; killed; steps++) {
+			struct prmem_pool_info info;
+			struct prmem_disk *disk;
+			struct temp_pool t;
+			char path[120];
+			uint64_t at = 0;
+
+			temp_pool_make(&t, 1 << 20);
+			make_region_path(&t, path);
+			disk = temp_disk(&t, "d", 64 << 20);
+			fill_up(disk, &at);
+			prmem_disk_close(disk);
+			killed = kill_in_growth(&t, with_region ? path : NULL, steps);
+			prmem_pool_info(t.pool, &info);
+			CHECK(!info.read_only && (info.size_bytes == 1 << 20 || info.size_bytes == 2 << 20));
+			was_old = was_old || info.size_bytes == 1 << 20;
+			was_new = was_new || info.size_bytes == 2 << 20;
+			check_is_clean(&t);
+			/* And it can go on: not grown, it can be grown now. */
+			if (info.size_bytes == 1 << 20 && with_region)
+				CHECK_EQ(prmem_add_region(t.pool,
+							  &(struct prmem_region_args){.path = path,
+										      .region_size_bytes = 1 << 20},
+							  NULL),
+					 0);
+			else if (info.size_bytes == 1 << 20)
+				CHECK_EQ(prmem_grow(t.pool, 2 << 20, NULL), 0);
+			disk = temp_disk(&t, "d", 1);
+			fill_up(disk, &at);
+			CHECK(at > 400);
+			verify(disk, at);
+			prmem_disk_close(disk);
+			temp_pool_reopen(&t);
+			check_is_clean(&t);
+			unlink(path);
+			temp_pool_remove(&t);
+		}
+		CHECK(was_old && was_new);
+	}
+}
+
+UNIT_MAIN(CASE(a_full_pool_goes_on_after_it_grew), CASE(a_grown_pool_has_as_much_room_as_a_new_one),
+	  CASE(a_run_never_spans_what_was_mapped_apart), CASE(an_interrupted_growth_is_taken_back_or_done),
+	  CASE(a_region_is_part_of_the_pool_for_good), CASE(a_region_that_holds_something_is_refused),
+	  CASE(killed_anywhere_it_is_grown_or_not), CASE(readers_and_writers_go_on_meanwhile))

@@ -222,7 +222,8 @@ removing_asks_for_force_and_wipes_when_told(void)
 	CHECK_EQ(prmem_disk_remove(t.pool, "d", 0, NULL, NULL, &err), -EBUSY);
 	CHECK(file_has(&t, "the-big-secret"));
 	after = 1000;
-	CHECK_EQ(prmem_disk_remove(t.pool, "d", PRMEM_REMOVE_FORCE | PRMEM_REMOVE_WIPE, count_progress, &after, &err), 0);
+	CHECK_EQ(prmem_disk_remove(t.pool, "d", PRMEM_REMOVE_FORCE | PRMEM_REMOVE_WIPE, count_progress, &after, &err),
+		 0);
 	CHECK(after < 1000);
 	CHECK(!file_has(&t, "the-big-secret"));
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 0), -ESHUTDOWN);

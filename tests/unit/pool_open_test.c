@@ -514,7 +514,7 @@ newer_pools_are_refused_or_read_only(void)
 	refused(path, -EINVAL, "its nodes resolve 6 index bits", );
 	path = make_pool_file("regions");
 	edit_superblock(path, edit_two_regions);
-	refused(path, -EPROTONOSUPPORT, "has 2 regions: this version opens pools of one", );
+	refused(path, -ENXIO, "region 1 (00000000-0000-0000-0000-000000000000) is missing", );
 
 	path = make_pool_file("ro");
 	edit_superblock(path, edit_ro_compat);

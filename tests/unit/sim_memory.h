@@ -90,7 +90,7 @@ void sim_durable_array(struct sim_memory *sim, struct xarray *xa);
 
 enum { SIM_PAGE_FREE, SIM_PAGE_USED, SIM_PAGE_RETIRED };
 enum { SIM_OBJECT_NONE, SIM_OBJECT_LIVE, SIM_OBJECT_FREED, SIM_OBJECT_GONE };
-#define SIM_MAX_OBJECTS (1u << 20)
+#define SIM_MAX_OBJECTS (1u << 18)
 
 extern const struct pm_ops sim_pm_ops, sim_tracked_pm_ops;
 void sim_tracker_free(struct sim_memory *sim);

@@ -376,6 +376,122 @@ walks_over_parts_visit_each_thing_once(void)
 	end();
 }
 
+static unsigned int count_below_level;
+
+static bool
+count_below(void *opaque, uint32_t pfn, unsigned int level, uint32_t first)
+{
+	(void)pfn;
+	(void)first;
+	*(uint32_t *)opaque += level < count_below_level;
+	return true;
+}
+
+/* As a repair leaves it: one slot says that all below is lost. */
+static void
+lose(unsigned int level)
+{
+	const uint32_t first = xa_span_first(level, AT);
+	uint32_t nr_lost = 0;
+	const struct xa_visitor visitor = {.node = count_below, .opaque = &nr_lost};
+
+	count_below_level = level;
+	xa_walk(&xa, first, xa_span_last(level, AT), &visitor);
+	sim.nr_nodes -= nr_lost;
+	atomic_fetch_sub(&xa.nr_nodes, nr_lost);
+	atomic_store(sim_slot(&sim, &xa, level, AT), htole64(xa_lost_slot(&xa, level, first)));
+	CHECK(xa_is_lost_slot(&xa, level, first, xa_lost_slot(&xa, level, first)));
+	CHECK(!xa_is_lost_slot(&xa, level, first, xa_hole_slot(SIM_LINEAGE, level, first)));
+	CHECK(!xa_is_lost_slot(&xa, 0, first, xa_lost_slot(&xa, 0, first)));
+}
+
+static void
+what_is_lost_stays_lost_until_it_is_stored(void)
+{
+	const xa_entry_t lost = xa_mk_entry(XA_KIND_BAD, UINT32_MAX, 0);
+
+	for (unsigned int level = 1; level < XA_MAX_HEIGHT; level++) {
+		uint32_t first = xa_span_first(level, AT), last = xa_span_last(level, AT), idx = AT;
+		struct damage_seen seen;
+
+		for (int how = 0; how < 4; how++) {
+			begin();
+			lose(level);
+			seen = walk_damage(0, UINT32_MAX);
+			CHECK_EQ(seen.nr, (uint64_t)last - first + 1);
+			CHECK_EQ(xa_err(xa_load(&xa, AT)), -EIO);
+			CHECK_EQ(xa_err(xa_find(&xa, &idx, AT)), -EIO);
+			sim.alloc_fails_in = 1;
+			CHECK_EQ(xa_err(xa_store(&xa, AT + 1, xa_mk_value(5))), -ENOSPC);
+			sim.alloc_fails_in = -1;
+			/* One index heals, and nothing else becomes a hole by it. */
+			switch (how) {
+			case 0:
+				CHECK_EQ(xa_store(&xa, AT + 1, xa_mk_value(5)), lost);
+				CHECK_EQ(xa_load(&xa, AT + 1), xa_mk_value(5));
+				break;
+			case 1:
+				CHECK_EQ(xa_cmpxchg(&xa, AT + 1, 0, xa_mk_value(5)), lost);
+				CHECK_EQ(xa_cmpxchg(&xa, AT + 1, lost, xa_mk_value(5)), lost);
+				CHECK_EQ(xa_load(&xa, AT + 1), xa_mk_value(5));
+				break;
+			case 2:
+				CHECK_EQ(xa_erase(&xa, AT + 1), lost);
+				CHECK_EQ(xa_load(&xa, AT + 1), 0);
+				break;
+			case 3:
+				CHECK_EQ(xa_reserve(&xa, AT + 1, AT + 1), 0);
+				CHECK_EQ(xa_load(&xa, AT + 1), lost);
+				break;
+			}
+			CHECK_EQ(xa_load(&xa, AT), lost);
+			CHECK_EQ(xa_load(&xa, AT + 2), lost);
+			if (last > AT + XA_CHUNK_SIZE)
+				CHECK_EQ(xa_err(xa_load(&xa, last)), -EIO);
+			seen = walk_damage(0, UINT32_MAX);
+			CHECK_EQ(seen.nr, (uint64_t)last - first + 1 - XA_CHUNK_SIZE);
+			CHECK_EQ(xa_erase_range(&xa, first, last), 0);
+			CHECK_EQ(walk_damage(0, UINT32_MAX).nr, 0);
+			CHECK_EQ(xa_load(&xa, AT), 0);
+			xa_free_all(&xa);
+			CHECK_EQ(sim.nr_nodes, 0);
+			xa_fini(&xa);
+			sim_fini(&sim);
+		}
+	}
+}
+
+static void
+a_range_of_what_is_lost_is_erased(void)
+{
+	const xa_entry_t lost = xa_mk_entry(XA_KIND_BAD, UINT32_MAX, 0);
+
+	for (unsigned int level = 1; level < XA_MAX_HEIGHT; level++) {
+		const uint32_t first = xa_span_first(level, AT), last = xa_span_last(level, AT);
+		/* Ranges with one end, the other, or both in the middle of it. */
+		const uint32_t ranges[][2] = {{first - 1, AT + 1}, {AT + 1, last}, {AT + 1, last - 1}, {first, last}};
+
+		for (size_t r = 0; r < ARRAY_SIZE(ranges); r++) {
+			begin();
+			lose(level);
+			CHECK_EQ(xa_erase_range(&xa, ranges[r][0], ranges[r][1]), 0);
+			CHECK_EQ(walk_damage(ranges[r][0], ranges[r][1]).nr, 0);
+			CHECK_EQ(xa_load(&xa, ranges[r][0]), 0);
+			CHECK_EQ(xa_load(&xa, ranges[r][1]), 0);
+			CHECK_EQ(xa_load(&xa, AT + 1), 0);
+			if (ranges[r][0] == AT + 1)
+				CHECK_EQ(xa_load(&xa, AT), lost);
+			if (ranges[r][1] == AT + 1)
+				CHECK_EQ(xa_load(&xa, AT + 2), lost);
+			if (ranges[r][1] == last - 1)
+				CHECK_EQ(xa_load(&xa, last), lost);
+			CHECK_EQ(atomic_load(&xa.nr_nodes), sim.nr_nodes);
+			xa_fini(&xa);
+			sim_fini(&sim);
+		}
+	}
+}
+
 static void
 a_dump_survives_damage(void)
 {
@@ -392,5 +508,6 @@ a_dump_survives_damage(void)
 UNIT_MAIN(CASE(any_flipped_bit_of_a_slot_is_noticed), CASE(any_flipped_bit_of_a_link_is_noticed),
 	  CASE(a_node_that_is_wiped_is_damage_and_not_holes), CASE(nodes_that_are_exchanged_are_damage),
 	  CASE(a_slot_that_is_moved_is_damage), CASE(a_link_to_itself_does_not_go_round),
-	  CASE(storing_heals_a_damaged_slot), CASE(walks_over_parts_visit_each_thing_once),
+	  CASE(storing_heals_a_damaged_slot), CASE(what_is_lost_stays_lost_until_it_is_stored),
+	  CASE(a_range_of_what_is_lost_is_erased), CASE(walks_over_parts_visit_each_thing_once),
 	  CASE(a_dump_survives_damage))

@@ -493,6 +493,28 @@ check_waited_for(void (*a_fn)(void), enum pm_site site, unsigned int passes)
 }
 
 static void
+b_sets_the_end(void)
+{
+	xa_set_end(&xa, FAR);
+	/* Whoever stored behind it has stored by now. */
+	CHECK_EQ(xa_load(&xa, FAR), xa_mk_value(1));
+}
+
+static void
+a_store_behind_the_end_is_waited_for(void)
+{
+	begin();
+	CHECK_EQ(xa_store(&xa, FAR + 1, xa_mk_value(9)), 0);
+	start_a(a_stores_in_a_new_leaf, PM_SITE_XA_SLOT_STORE);
+	start_b(b_sets_the_end);
+	check_b_waits();
+	finish_a();
+	finish_b();
+	CHECK_EQ(xa_err(xa_store(&xa, FAR, xa_mk_value(2))), -ENXIO);
+	end();
+}
+
+static void
 who_is_inside_of_a_node_is_waited_for(void)
 {
 	check_waited_for(a_stores_in_the_leaf, PM_SITE_XA_SLOT_STORE, 0);
@@ -613,5 +635,5 @@ each_flush_and_fence_is_missed_when_left_out(void)
 UNIT_MAIN(CASE(a_store_waits_for_another_threads_link), CASE(behind_the_link_a_store_waits_for_nobody),
 	  CASE(reserved_nodes_are_durable), CASE(what_a_thread_is_told_is_durable),
 	  CASE(what_is_unlinked_is_told_of_when_it_is_durable), CASE(who_is_inside_of_a_node_is_waited_for),
-	  CASE(everything_is_durable_when_it_is_acknowledged), CASE(a_damaged_node_is_gone_for_good),
-	  CASE(each_flush_and_fence_is_missed_when_left_out))
+	  CASE(a_store_behind_the_end_is_waited_for), CASE(everything_is_durable_when_it_is_acknowledged),
+	  CASE(a_damaged_node_is_gone_for_good), CASE(each_flush_and_fence_is_missed_when_left_out))

@@ -260,7 +260,28 @@ attach_again(struct session *s, const struct attach_args *args, int index, struc
 	r = lock_new_device(s, why);
 	if (r < 0)
 		return r;
+	/* Connections may have died while nobody looked after them. */
+	r = links_offer(s, s->state.nr_connections, why);
+	if (r == -EINVAL)
+		return why_set(why, -EBUSY, "/dev/nbd%d: was detached by force, and is still in use: unmount it",
+			       index);
+	if (r < 0)
+		return r;
 	return state_write(&s->state, why);
+}
+
+/* The server is away: whether it is one whose disk is attached and looked after, and will be again when it is back. */
+static bool
+is_waited_for(struct session *s)
+{
+	char *uri = target_uri(&s->target);
+	int index = uri ? state_find_uri(uri) : -ENOENT;
+
+	free(uri);
+	if (index < 0 || !device_is_connected(index) || state_monitor(index) == 0)
+		return false;
+	s->state.index = index;
+	return true;
 }
 
 /* Return: 1 when there is nothing more to do, 0 when this process is the monitor, or a negative errno. */
@@ -273,7 +294,9 @@ attach_device(struct session *s, const struct attach_args *args, struct why *why
 	if (!info)
 		return why_set(why, -ENOMEM, "out of memory");
 	r = handshake_open(&s->target, HANDSHAKE_ASK, HANDSHAKE_TIMEOUT_MS, info, why);
-	if (r < 0)
+	if (r < 0 && !args->foreground && is_waited_for(s))
+		r = 1;
+	if (r != 0)
 		goto out;
 	/* Pin the default export: another disk may be the default after a restart. */
 	free(s->target.export_name);

@@ -9,7 +9,6 @@
 #include "tools/prmem-nbd/device.h"
 #include "tools/prmem-nbd/session.h"
 
-#define DEVICES_MAX 1024
 #define LET_GO_TIMEOUT_MS 15000
 
 /* Whether @what is the export, the identifier or the address of what is attached. */
@@ -34,7 +33,7 @@ is_meant(const struct state *state, const char *what)
 static int
 find_export(const char *what, struct why *why)
 {
-	int indices[DEVICES_MAX], nr = state_list(indices, DEVICES_MAX), found = -ENOENT, i;
+	int indices[STATES_MAX], nr = state_list(indices, STATES_MAX), found = -ENOENT, i;
 
 	for (i = 0; i < nr; i++) {
 		struct state state;

@@ -8,7 +8,6 @@
 #include "tools/prmem-nbd/device.h"
 #include "tools/prmem-nbd/session.h"
 
-#define DEVICES_MAX 1024
 #define EXIT_NOT_ATTACHED 3
 
 enum condition {
@@ -90,7 +89,7 @@ print_json(json_object *o)
 int
 list_run(bool json)
 {
-	int indices[DEVICES_MAX], nr = state_list(indices, DEVICES_MAX), i, status = EXIT_SUCCESS;
+	int indices[STATES_MAX], nr = state_list(indices, STATES_MAX), i, status = EXIT_SUCCESS;
 	json_object *array = json ? json_object_new_array() : NULL;
 	bool head = false;
 

@@ -269,3 +269,22 @@ state_list(int *indices, unsigned int nr_max)
 	qsort(indices, nr, sizeof(*indices), compare_int);
 	return (int)nr;
 }
+
+int
+state_find_uri(const char *uri)
+{
+	int indices[STATES_MAX], nr = state_list(indices, STATES_MAX), i;
+
+	for (i = 0; i < nr; i++) {
+		struct state state;
+		bool same;
+
+		if (state_read(indices[i], &state, NULL) < 0)
+			continue;
+		same = strcmp(state.uri, uri) == 0;
+		state_free(&state);
+		if (same)
+			return indices[i];
+	}
+	return -ENOENT;
+}

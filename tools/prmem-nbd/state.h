@@ -14,6 +14,8 @@
 
 #include "tools/prmem-nbd/say.h"
 
+#define STATES_MAX 1024
+
 struct state {
 	int index;
 	pid_t pid; /* of the monitor */
@@ -58,5 +60,8 @@ void state_free(struct state *state);
 
 /* state_list() - indices that have a file, ascending. Return: how many, or a negative errno. */
 int state_list(int *indices, unsigned int nr_max);
+
+/* state_find_uri() - the device whose disk is served at this address. Return: its index, or -ENOENT. */
+int state_find_uri(const char *uri);
 
 #endif
