@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,12 @@
 
 #define DESCRIPTION_BYTES 512
 
-static atomic_uint nr_open;
+/*
+ * For what starts and ends a connection.  Guards the list of open handles, and
+ * the_pool against .cleanup: nbdkit may let a connection begin while it ends.
+ */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct handle *open_handles;
 
 const char *
 size_text(uint64_t bytes, char text[SIZE_TEXT_BYTES])
@@ -66,8 +71,14 @@ list_one(void *opaque, const struct prmem_instance_info *info)
 int
 exports_list(int readonly, int is_tls, struct nbdkit_exports *exports)
 {
+	int r = -1;
+
 	(void)readonly, (void)is_tls;
-	return prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, list_one, exports) == 0 ? 0 : -1;
+	pthread_mutex_lock(&lock);
+	if (the_pool)
+		r = prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, list_one, exports) == 0 ? 0 : -1;
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 /* choose_default() - pram0, else the first. */
@@ -90,7 +101,10 @@ exports_default(int readonly, int is_tls)
 	(void)readonly, (void)is_tls;
 	if (params.disk)
 		return params.disk;
-	(void)prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, choose_default, name);
+	pthread_mutex_lock(&lock);
+	if (the_pool)
+		(void)prmem_list(the_pool, PRMEM_SUBSYSTEM_RAMDISK, choose_default, name);
+	pthread_mutex_unlock(&lock);
 	return name[0] ? nbdkit_strdup_intern(name) : NULL;
 }
 
@@ -99,10 +113,16 @@ exports_description(void *handle)
 {
 	struct handle *h = handle;
 	struct prmem_instance_info info;
+	struct prmem_pool_info pool;
 	char text[DESCRIPTION_BYTES];
+	size_t len;
 
 	prmem_disk_info(h->disk, &info);
 	describe(&info, text);
+	/* prmem-nbd knows the disk again by this, at whatever address it is served. */
+	prmem_pool_info(the_pool, &pool);
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, ", pool %s", pool.uuid);
 	return nbdkit_strdup_intern(text);
 }
 
@@ -116,6 +136,7 @@ exports_open(int readonly)
 	const char *name = params.disk ? params.disk : nbdkit_export_name();
 	struct prmem_error err = {0};
 	struct handle *h;
+	int r;
 
 	if (name && name[0] == '\0')
 		name = exports_default(readonly, 0); /* the oldstyle protocol names no export */
@@ -128,34 +149,62 @@ exports_open(int readonly)
 		nbdkit_error("no memory for a connection");
 		return NULL;
 	}
-	if (prmem_disk_open(the_pool, name, &h->disk, &err) < 0) {
-		if (err.code == -ENOENT)
-			nbdkit_error("disk %s does not exist in pool %s: nbdinfo --list shows those there are", name,
-				     params.pool);
-		else
-			nbdkit_error("disk %s cannot be opened: %s", name,
-				     err.message[0] ? err.message : strerror(-err.code));
-		free(h);
-		return NULL;
-	}
 	h->read_only = readonly != 0;
 	snprintf(h->name, sizeof(h->name), "%s", name);
-	atomic_fetch_add(&nr_open, 1);
-	return h;
+
+	pthread_mutex_lock(&lock);
+	r = the_pool ? prmem_disk_open(the_pool, name, &h->disk, &err) : -ESHUTDOWN;
+	if (r == 0) {
+		h->next = open_handles;
+		h->link = &open_handles;
+		if (h->next)
+			h->next->link = &h->next;
+		open_handles = h;
+	}
+	pthread_mutex_unlock(&lock);
+	if (r == 0)
+		return h;
+	if (r == -ENOENT)
+		nbdkit_error("disk %s does not exist in pool %s: nbdinfo --list shows those there are", name,
+			     params.pool);
+	else
+		nbdkit_error("disk %s cannot be opened: %s", name, err.message[0] ? err.message : strerror(-r));
+	free(h);
+	return NULL;
+}
+
+/* let_go() - close a handle.  Context: lock held. */
+static void
+let_go(struct handle *h)
+{
+	*h->link = h->next;
+	if (h->next)
+		h->next->link = h->link;
+	prmem_disk_close(h->disk);
+	free(h);
 }
 
 void
 exports_close(void *handle)
 {
-	struct handle *h = handle;
-
-	prmem_disk_close(h->disk);
-	free(h);
-	atomic_fetch_sub(&nr_open, 1);
+	pthread_mutex_lock(&lock);
+	let_go(handle);
+	pthread_mutex_unlock(&lock);
 }
 
-unsigned int
-exports_nr_open(void)
+/*
+ * exports_end() - close what is open, and the pool.
+ * A connection that a signal ends gets no .close from nbdkit; its threads have
+ * ended when .cleanup comes.  A connection that begins after this is refused.
+ */
+void
+exports_end(void)
 {
-	return atomic_load(&nr_open);
+	pthread_mutex_lock(&lock);
+	while (open_handles)
+		let_go(open_handles);
+	if (the_pool)
+		prmem_close(the_pool);
+	the_pool = NULL;
+	pthread_mutex_unlock(&lock);
 }

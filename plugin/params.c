@@ -155,6 +155,12 @@ param_pool_size(const char *value)
 }
 
 static int
+param_low_space(const char *value)
+{
+	return parse_size("low-space=", value, 0, PRMEM_POOL_SIZE_MAX, &params.low_space_bytes);
+}
+
+static int
 param_format(const char *value)
 {
 	if (strcmp(value, "auto") == 0) {

@@ -24,7 +24,8 @@
 	X(disk, "disk", "disk=<NAME>      ", "Serve this one disk only, under any export name.")                       \
 	X(pool_size, "pool-size", "pool-size=<SIZE> ", "Size of a new file pool (default: what its disks can need).")  \
 	X(format, "format", "format=<HOW>     ", "auto: a new or blank pool is formatted (default); never; force.")    \
-	X(max_disks, "max-disks", "max-disks=<N>    ", "Refuse to make more disks than this (default: 256).")
+	X(max_disks, "max-disks", "max-disks=<N>    ", "Refuse to make more disks than this (default: 256).")        \
+	X(low_space, "low-space", "low-space=<SIZE> ", "Warn when less than this is left (default: never).")
 
 #define PARAMS_HELP_LINE(field, key, usage, help) usage help "\n"
 #define PARAMS_HELP PARAMS(PARAMS_HELP_LINE)
@@ -39,6 +40,7 @@ struct params {
 	char *pool; /* absolute */
 	const char *disk; /* serve only this one; NULL: all */
 	uint64_t pool_size_bytes; /* 0: not given */
+	uint64_t low_space_bytes; /* 0: no threshold */
 	enum prmem_format format;
 	unsigned int max_disks;
 	struct wanted_disk *wanted;

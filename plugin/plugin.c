@@ -17,8 +17,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <time.h>
 
+#include "control/server.h"
 #include "plugin/params.h"
 #include "plugin/plugin.h"
 
@@ -36,6 +36,7 @@ struct prmem_pool *the_pool;
 
 static bool read_only;
 static bool serving;
+static struct control_server *control;
 
 void
 say(const char *fmt, ...)
@@ -77,6 +78,25 @@ plugin_get_ready(void)
 	return start_pool(read_only);
 }
 
+static void
+log_control(const char *line)
+{
+	nbdkit_debug("prmem: %s", line);
+}
+
+/* A pool that cannot be asked about is served all the same. */
+static void
+start_control(void)
+{
+	const struct control_server_args args = {.pool = the_pool, .path = params.pool, .log = log_control};
+	struct prmem_error err = {0};
+
+	if (control_server_start(&args, &control, &err) < 0)
+		say("%s; prmemctl cannot be used while this server runs", err.message);
+	else
+		nbdkit_debug("prmem: control socket %s", control_server_address(control));
+}
+
 static int
 plugin_after_fork(void)
 {
@@ -89,32 +109,18 @@ plugin_after_fork(void)
 	 */
 	if (prctl(PR_SET_IO_FLUSHER, 1UL, 0UL, 0UL, 0UL) < 0)
 		nbdkit_debug("prmem: PR_SET_IO_FLUSHER: %m");
+	if (params.low_space_bytes > 0)
+		prmem_set_low_space(the_pool, params.low_space_bytes);
+	start_control();
 	return 0;
 }
 
-/*
- * plugin_cleanup() - close the pool when the last connection has let go of it.
- *
- * nbdkit 1.32 calls .cleanup while the threads of connections that a signal
- * ends are still on their way to .close; they need a moment.  A connection that
- * stays longer than that must not meet an unmapped pool: the pool is left
- * open then, as by SIGKILL, which it is made for.
- */
 static void
 plugin_cleanup(void)
 {
-	const struct timespec moment = { .tv_nsec = 5 * 1000 * 1000 };
-
-	if (!the_pool)
-		return;
-	for (int i = 0; i < 1000 && exports_nr_open() > 0; i++)
-		nanosleep(&moment, NULL);
-	if (exports_nr_open() > 0) {
-		nbdkit_debug("prmem: a connection is left: the pool is not closed");
-		return;
-	}
-	prmem_close(the_pool);
-	the_pool = NULL;
+	control_server_stop(control);
+	control = NULL;
+	exports_end();
 }
 
 static void

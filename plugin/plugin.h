@@ -17,7 +17,7 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-/* The pool, from .get_ready to .cleanup; NULL otherwise. */
+/* The pool, from .get_ready to .cleanup; NULL otherwise.  exports_end() sets it so under a lock. */
 extern struct prmem_pool *the_pool;
 
 /* -D prmem.io=1: every request is written to the debug log. */
@@ -28,6 +28,7 @@ struct handle {
 	struct prmem_disk *disk;
 	bool read_only;
 	char name[PRMEM_NAME_MAX + 1];
+	struct handle *next, **link; /* under exports.c's lock */
 };
 
 /* plugin.c: one line for the person who starts the server, or its log later. */
@@ -47,7 +48,7 @@ const char *exports_default(int readonly, int is_tls);
 const char *exports_description(void *handle);
 void *exports_open(int readonly);
 void exports_close(void *handle);
-unsigned int exports_nr_open(void);
+void exports_end(void);
 
 /* io.c */
 int io_pread(void *handle, void *buf, uint32_t count, uint64_t offset, uint32_t flags);

@@ -314,7 +314,8 @@ start_pool(bool read_only)
 	bool existed = stat(params.pool, &st) == 0 || errno != ENOENT;
 
 	if (read_only && params.format == PRMEM_FORMAT_FORCE) {
-		nbdkit_error("format=force and -r contradict each other: nothing is made with -r; leave one of them out");
+		nbdkit_error(
+			"format=force and -r contradict each other: nothing is made with -r; leave one of them out");
 		return -1;
 	}
 	if (!existed && check_new_pool(read_only) < 0)

@@ -207,13 +207,14 @@ bool
 check_copy_page(struct prmem_pool *pool, uint32_t pfn, void *ret_page)
 {
 	struct guard_window window;
+	bool readable = GUARD_ENTER(&window, pool) == 0;
 
-	if (GUARD_ENTER(&window, pool) != 0)
-		return false;
-	guard_at(pfn);
-	memcpy(ret_page, pool_page(pool, pfn), PRMEM_PAGE_SIZE);
+	if (readable) {
+		guard_at(pfn);
+		memcpy(ret_page, pool_page(pool, pfn), PRMEM_PAGE_SIZE);
+	}
 	guard_leave();
-	return true;
+	return readable;
 }
 
 static void

@@ -62,6 +62,13 @@ MUST_CHECK int disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entr
 MUST_CHECK int disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf);
 
 /*
+ * disk_write_page() - write one whole page, whatever is there.
+ * Context: no stripe is needed.  Persistence: durable on return.
+ * Return: 0, -ENOSPC, -EIO.
+ */
+MUST_CHECK int disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf);
+
+/*
  * disk_take_page() - a page to put at an index.
  * @old: what is there; decides whether what is kept back may be used
  */

@@ -54,6 +54,15 @@ load_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t *ret_old, char *
 	return r;
 }
 
+/* Is it all that a disk has of its last page?  Then nothing is lost when what was there is damaged. */
+static bool
+is_all_of_page(struct prmem_instance *inst, const struct disk_part *part)
+{
+	uint64_t end = ((uint64_t)part->idx << PRMEM_PAGE_SHIFT) + part->start + part->len_bytes;
+
+	return part->start == 0 && end >= atomic_load_explicit(&inst->size_bytes, memory_order_relaxed);
+}
+
 int
 disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf)
 {
@@ -69,6 +78,13 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 		xa_entry_t old, new = 0, was;
 
 		r = load_page(inst, part->idx, &old, page);
+		if (r == -EIO && is_all_of_page(inst, part)) {
+			memset(page, 0, sizeof page);
+			if (buf != NULL)
+				memcpy(page, buf, part->len_bytes);
+			r = disk_write_page(inst, part->idx, page);
+			break;
+		}
 		if (r < 0)
 			break;
 		if (buf == NULL)

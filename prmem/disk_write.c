@@ -79,8 +79,8 @@ disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_s
 	return 0;
 }
 
-static int
-write_one(struct prmem_instance *inst, uint32_t idx, const char *buf)
+int
+disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf)
 {
 	struct prmem_pool *pool = inst->pool;
 	xa_entry_t old = xa_load(&inst->xa, idx), new = 0;
@@ -113,7 +113,7 @@ static int
 write_one_by_one(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf)
 {
 	for (uint32_t i = 0; i < nr; i++) {
-		int r = write_one(inst, idx + i, buf + (size_t)i * PRMEM_PAGE_SIZE);
+		int r = disk_write_page(inst, idx + i, buf + (size_t)i * PRMEM_PAGE_SIZE);
 
 		if (r < 0)
 			return r;

@@ -115,7 +115,8 @@ instance_publish(struct prmem_instance *inst, const struct record_media *rec)
 	new.changed_s = cpu_to_le64((uint64_t)time(NULL));
 	new.crc = cpu_to_le32(crc32c(0, &new, offsetof(struct record_media, crc)));
 	do {
-		r = page_take(pool->pages, PAGE_USE_REPLACE, 1, &pfn);
+		/* A first record replaces nothing: what is kept back is not for it (P7). */
+		r = page_take(pool->pages, inst->rec_pfn == 0 ? PAGE_USE_NEW : PAGE_USE_REPLACE, 1, &pfn);
 		if (r < 0)
 			return r;
 		/* A page whose memory is bad has been put aside: the next one. */

@@ -15,7 +15,7 @@ test_packages=(
 	binutils clang clang-tidy cppcheck e2fsprogs file fio jq libnbd-bin libnbd-dev procps
 	python3 python3-libnbd qemu-utils shellcheck util-linux valgrind xz-utils
 	# the virtual machine, and what runs in it; debian/
-	busybox-static kexec-tools kmod mmdebstrap ndctl nbd-client openssl qemu-system-x86 xfsprogs
+	busybox-static initramfs-tools-core kexec-tools kmod mmdebstrap ndctl nbd-client openssl qemu-system-x86 xfsprogs
 	bash-completion debhelper dpkg-dev lintian systemd udev
 )
 

@@ -38,7 +38,7 @@ step_cppcheck() {
 	# not initialised for valgrind (it takes arrays that another file fills for that).
 	cppcheck -j "$jobs" -q --std=c17 --language=c --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=uninitvar --error-exitcode=1 \
-		-D__x86_64__ -D__linux__ "${lint_flags[@]}" common xarray prmem plugin tools
+		-D__x86_64__ -D__linux__ "${lint_flags[@]}" common xarray prmem control plugin tools
 }
 
 step_tidy() {
@@ -46,7 +46,7 @@ step_tidy() {
 	cd "$src" || return
 	local nl_flags
 	read -ra nl_flags <<<"$(pkg-config --cflags libnl-genl-3.0 json-c)"
-	find common xarray prmem plugin tools -name '*.c' -print0 |
+	find common xarray prmem control plugin tools -name '*.c' -print0 |
 		xargs -0 -P "$jobs" -I@ clang-tidy --quiet @ -- -std=gnu17 "${lint_flags[@]}" "${nl_flags[@]}" 2>&1 |
 		{ grep -v 'warnings\? generated\.$' || true; }
 }

@@ -342,7 +342,7 @@ is_record(struct media *media, uint64_t lineage, uint32_t number, uint64_t slot,
 	struct media_memo *memo = &media->memo[pfn];
 
 	if (now == 0 || memo->record_stamp != now || memo->record_slot != slot || memo->record_number != number) {
-		if (crc32c(xa_content_seed(lineage, number, XA_KIND_PAGE), rec, 4096) >> 4 != xa_entry_proof(slot) ||
+		if (crc32c(xa_content_seed(lineage, number, XA_KIND_PAGE), rec, 4092) >> 4 != xa_entry_proof(slot) ||
 		    le64_to_cpu(rec->magic) != RECORD_MAGIC || le32_to_cpu(rec->crc) != crc32c(0, rec, 4092))
 			return false;
 		memo->record_stamp = now;

@@ -304,7 +304,12 @@ session_explore(struct session *session, const struct mutant *mutant)
 	if (session->why[0])
 		return false;
 	if (mutant) {
-		session->nr_events_broken += mutant_apply(mutant, log, &session->broken);
+		size_t nr = mutant_apply(mutant, log, &session->broken);
+
+		/* The program does not come by the site here: this is not broken. */
+		if (nr == 0)
+			return true;
+		session->nr_events_broken += nr;
 		log = &session->broken;
 	}
 	persist_reset(&session->persist, session->start);

@@ -30,7 +30,7 @@ type_readme()
 prepare()
 {
 	modprobe -a nd_e820 nd_pmem dax_pmem device_dax nbd ext4 || fail "modules"
-	mkdir -p /run/prmem
+	check "/run/prmem is made at boot" systemd-tmpfiles --create prmem.conf
 	cp /run/vm/vmlinuz "/boot/vmlinuz-$(uname -r)"
 	cp /run/vm/initrd.img "/boot/initrd.img-$(uname -r)"
 }

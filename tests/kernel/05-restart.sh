@@ -9,6 +9,51 @@
 # this one stands in.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 
+# Whatever else answers at the address, requests wait for the right disk.
+another_disk_is_not_taken()
+{
+	local sum
+
+	sum=$(dd if="$1" bs=1M count=4 iflag=direct status=none | sha256sum)
+	kill_server card
+	serve card pool=/run/other.pool size=256M
+	dd if="$1" bs=1M count=4 iflag=direct status=none 2>/run/dd.err | sha256sum >/run/sum &
+	reader=$!
+	sleep 4
+	check "another disk at the same address is not taken" sh -c "prmem-nbd status $1 | grep -q '^state: *waiting'"
+	check "a reader waits" kill -0 "$reader"
+	kill_server card
+	serve card pool=/dev/dax0.0
+	wait "$reader"
+	check "it got the right data in the end" test "$(cat /run/sum)" = "$sum"
+}
+
+# Why the unit kills: asked to end, the server answers what still comes in with
+# "shutting down", and the kernel makes an I/O error of that.  It takes a request
+# at the wrong moment.
+sigterm_is_no_way_to_restart()
+{
+	local try reader
+
+	for try in $(seq 20); do
+		fio --name=reader --filename="$1" --readonly --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth=32 \
+			--time_based --runtime=60 --eta=never >/run/reader.out 2>&1 &
+		reader=$!
+		sleep 1.5
+		kill_server card TERM
+		serve card pool=/dev/dax0.0
+		until_true 60 sh -c "prmem-nbd status $1 | grep -q '^connections:  2 of 2'" || fail "not reattached"
+		kill -TERM "$reader" 2>/dev/null
+		wait "$reader"
+		if grep -q 'Input/output error' /run/reader.out; then
+			ok "SIGTERM instead of SIGKILL: an I/O error in round $try"
+			VM_IO_ALLOWED='I/O error, dev nbd0|Buffer I/O error on dev nbd0'
+			return
+		fi
+	done
+	fail "SIGTERM never made an I/O error: then the unit need not kill"
+}
+
 guest_1()
 {
 	local i device plugin started
@@ -57,8 +102,10 @@ guest_1()
 	check "the monitor counted" sh -c "prmem-nbd status --json $device | grep -qE '\"reattached\": ?11'"
 	check "unmount" umount /mnt/card
 	check "fsck" e2fsck -fn "$device"
-	check "detach" prmem-nbd detach "$device"
+	another_disk_is_not_taken "$device"
 	check_dmesg
+	sigterm_is_no_way_to_restart "$device"
+	check "detach" prmem-nbd detach "$device"
 	kill_server card
 	check "every checksum" check_pool /dev/dax0.0 pram0
 }

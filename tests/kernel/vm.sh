@@ -15,6 +15,7 @@
 #   PRMEM_VM_CACHE     where kernels are kept (default: $PRMEM_BUILDDIR/vm-cache)
 #   PRMEM_VM_KERNEL    Debian package of the kernel (default: what linux-image-amd64 depends on)
 #   PRMEM_VM_ACCEL     kvm or tcg (default: kvm where a trial boot works)
+#   PRMEM_VM_DEST      what "make install DESTDIR=" made already (default: made here)
 #   PRMEM_VM_KEEP      keep the working directory
 
 if [ -n "${VM_GUEST:-}" ]; then
@@ -135,18 +136,20 @@ vm_accel()
 	cat "$VM_CACHE/accel"
 }
 
-# What "make install" of the tree puts where, as a layer above the host's root.
+# vm_install DIR: what "make install" of the tree puts where, as a layer above
+# the host's root.
 vm_install()
 {
-	local dest=$VM_DIR/dest
-
-	mkdir -p "$dest"
-	[ -n "${PRMEM_VM_DEST:-}" ] && { rmdir "$dest"; ln -s "$PRMEM_VM_DEST" "$dest"; return 0; }
-	make -C "$PRMEM_BUILDDIR" -s install DESTDIR="$dest" >"$VM_DIR/install.log" 2>&1 || {
+	mkdir -p "$1"
+	if [ -n "${PRMEM_VM_DEST:-}" ]; then
+		cp -a "$PRMEM_VM_DEST/." "$1/"
+		return
+	fi
+	make -C "$PRMEM_BUILDDIR" -s install DESTDIR="$1" >"$VM_DIR/install.log" 2>&1 || {
 		tail -n 5 "$VM_DIR/install.log"
 		return 1
 	}
-	vm_merge_usr "$dest"
+	vm_merge_usr "$1"
 }
 
 # A directory /lib in the layer would hide the host's symlink of that name.
@@ -162,8 +165,8 @@ vm_merge_usr()
 	done
 }
 
-# vm_setup: everything up to the first boot.
-vm_setup()
+# vm_setup_machine: what does not depend on the tree.
+vm_setup_machine()
 {
 	local package tool
 
@@ -171,6 +174,7 @@ vm_setup()
 		command -v "$tool" >/dev/null || vm_skip "$tool is not installed"
 	done
 	package=$(vm_kernel_package)
+	VM_KERNEL=$package
 	[ -n "$package" ] || vm_skip "no kernel package is known (apt-get update?)"
 	vm_fetch "$package" || vm_skip "cannot download $package"
 	VM_DIR=$(mktemp -d "${TMPDIR:-/tmp}/prmem-vm.XXXXXX") || exit 1
@@ -178,8 +182,14 @@ vm_setup()
 	trap 'exit 130' INT TERM
 	mkdir "$VM_DIR/share"
 	vm_initramfs "$package"
-	vm_install || vm_fail "make install failed in $PRMEM_BUILDDIR"
 	VM_ACCEL=$(vm_accel)
+}
+
+# vm_setup: everything up to the first boot.
+vm_setup()
+{
+	vm_setup_machine
+	vm_install "$VM_DIR/dest" || vm_fail "make install failed in $PRMEM_BUILDDIR"
 	install -m 755 "$VM_SRCDIR/guest-main" "$VM_DIR/share/"
 	cp "$VM_SRCDIR/vm.sh" "$VM_SRCDIR/guest.sh" "$VM_SCENARIO" "$VM_DIR/share/"
 	echo 1 >"$VM_DIR/share/stage"
@@ -189,7 +199,7 @@ vm_setup()
 		printf 'VM_ARGS=(%s)\n' "${VM_ARGS[*]@Q}"
 	} >"$VM_DIR/share/env"
 	VM_DEADLINE=$((SECONDS + VM_LIMIT))
-	vm_say "$package, ${VM_ACCEL%% -cpu*}, at most $VM_LIMIT s"
+	vm_say "$VM_KERNEL, ${VM_ACCEL%% -cpu*}, at most $VM_LIMIT s"
 }
 
 vm_cleanup()
@@ -210,11 +220,13 @@ vm_start()
 	[ "$left" -gt 0 ] || vm_fail "out of time"
 	rm -f "$VM_DIR/share/status" "$VM_DIR/pid"
 	: >"$VM_DIR/console"
+	# nowatchdog: it would bark at a machine that is only slow; hung tasks are
+	# still found.
 	# shellcheck disable=SC2086
 	nice timeout -k 1 "$left" qemu-system-x86_64 $VM_ACCEL -m "$VM_MEMORY" -smp 2 -nodefaults -display none \
 		-no-reboot -pidfile "$VM_DIR/pid" -serial stdio -device virtio-rng-pci \
 		-kernel "$VM_DIR/share/vmlinuz" -initrd "$VM_DIR/share/initrd.img" \
-		-append "console=ttyS0 loglevel=4 panic=-1 $VM_MEMMAP $VM_APPEND" \
+		-append "console=ttyS0 loglevel=4 panic=-1 nowatchdog $VM_MEMMAP $VM_APPEND" \
 		-virtfs local,path="$VM_ROOT",mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_DIR/dest/",mount_tag=dest,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_MODULES",mount_tag=modules,security_model=none,readonly=on,multidevs=remap \

@@ -14,6 +14,7 @@ if [ "${PRMEM_TEST_PMEM:-0}" = 1 ]; then
 fi
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/prmem.XXXXXX")
+export PRMEM_RUN_DIR=$tmp/run # where control sockets are
 declare -A server_pid=()
 wait_s=60 # deadline for what should take a moment; the machine may be busy
 

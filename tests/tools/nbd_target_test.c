@@ -254,6 +254,11 @@ a_disk_is_known_by_its_pool(void)
 	text = identity(&t, &info);
 	CHECK_STR(text, "prmem:0f8fad5b-d9cd-469f-a165-70867728950e/pram0");
 	free(text);
+	strcpy(info.description,
+	       "pool 00000000-d9cd-469f-a165-70867728950e: 1G, pool 0f8fad5b-d9cd-469f-a165-70867728950e");
+	text = identity(&t, &info);
+	CHECK_STR(text, "prmem:0f8fad5b-d9cd-469f-a165-70867728950e/pram0");
+	free(text);
 	strcpy(info.description, "the pool is 0f8fad5b and a swimming pool 0f8fad5b-d9cd-469f");
 	text = identity(&t, &info);
 	CHECK_STR(text, "nbd:nbd+unix:///pram0?socket=/s");

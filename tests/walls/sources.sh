@@ -5,7 +5,7 @@
 cd "$top_srcdir" || exit 1
 
 sources() {
-	find .ci common xarray prmem plugin tools examples scripts man tests Makefile.am configure.ac -type f 2>/dev/null |
+	find .ci common xarray prmem control plugin tools examples scripts man tests Makefile.am configure.ac -type f 2>/dev/null |
 		grep -E '\.([chm]|sh|ac|am|pod|py|syms)$|/(serve|test|run|prmem-[a-z]+)$' |
 		grep -vE '\.(syms|pod)$|/build' | sort
 }

@@ -14,18 +14,18 @@
 
 #define UUID_LEN 36
 
-/* The UUID in a description that says "pool UUID", or NULL. */
+/* The UUID in a description that says "pool UUID", the last one: what comes before may be a person's words. */
 static const char *
 find_pool(const char *description)
 {
-	const char *at = description;
+	const char *at = description, *found = NULL;
 
 	while ((at = strstr(at, "pool "))) {
 		at += 5;
 		if (strspn(at, "0123456789abcdefABCDEF-") == UUID_LEN)
-			return at;
+			found = at;
 	}
-	return NULL;
+	return found;
 }
 
 char *

@@ -235,8 +235,9 @@ look_after(struct watch *w)
 	if (links_prune(s) > 0 || s->nr_links + s->nr_unknown < s->state.nr_connections)
 		w->offer = true;
 	if (w->offer && w->dead_since_ms == 0) {
+		/* Not at once: a device that is being detached loses its connections first. */
 		w->dead_since_ms = now_ms();
-		w->retry_at_ms = w->dead_since_ms;
+		w->retry_at_ms = w->dead_since_ms + RETRY_MIN_MS;
 		if (s->nr_links + s->nr_unknown == 0) {
 			publish(s);
 			say_to_manager("STATUS=waiting for the server");

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * export and import: what a disk holds, from hole to hole.
+ *
+ * An import fills a disk of another name and gives it its own in the end, so
+ * that a disk is there as a whole or not at all.  What an import leaves that
+ * was killed is a disk that is called NAME.importing; the next import of that
+ * name removes it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/verb.h"
+
+#define SUFFIX ".importing"
+
+/* Extents that are looked up at a time: nobody waits while they are copied. */
+#define NR_EXTENTS 256
+
+struct extents {
+	struct {
+		uint64_t off;
+		uint64_t len_bytes;
+	} data[NR_EXTENTS];
+	unsigned int nr;
+	uint64_t end; /* of what has been looked up */
+};
+
+static int
+note_extent(void *opaque, uint64_t off, uint64_t len_bytes, bool hole)
+{
+	struct extents *extents = opaque;
+
+	if (!hole) {
+		extents->data[extents->nr].off = off;
+		extents->data[extents->nr].len_bytes = len_bytes;
+		extents->nr++;
+	}
+	extents->end = off + len_bytes;
+	return extents->nr == NR_EXTENTS;
+}
+
+struct export {
+	const struct control *control;
+	struct prmem_disk *disk;
+	const char *name;
+	void *buf; /* of CONTROL_DATA_MAX bytes */
+	uint64_t size_bytes;
+	uint64_t nr_data_bytes;
+};
+
+static int
+export_extent(struct export *x, uint64_t off, uint64_t len_bytes, struct prmem_error *err)
+{
+	const struct control_io *io = x->control->io;
+
+	while (len_bytes > 0) {
+		uint32_t part = len_bytes < CONTROL_DATA_MAX ? (uint32_t)len_bytes : CONTROL_DATA_MAX;
+		int r = prmem_disk_read(x->disk, x->buf, part, off);
+
+		if (r < 0)
+			return verb_error(err, r, "disk %.80s: cannot be read between %" PRIu64 " and %" PRIu64 ": %s",
+					  x->name, off, off + part, strerror(-r));
+		r = io->data(io->opaque, x->buf, part, off);
+		off += part;
+		len_bytes -= part;
+		x->nr_data_bytes += part;
+		if (r == 0)
+			r = report_progress(x->control, off, x->size_bytes);
+		if (r < 0)
+			return verb_error(err, r, "disk %.80s: was not exported: %s", x->name,
+					  r == -ECANCELED ? "it was interrupted" : strerror(-r));
+	}
+	return 0;
+}
+
+static int
+export_all(struct export *x, struct prmem_error *err)
+{
+	struct extents *extents = calloc(1, sizeof *extents);
+	int r = extents == NULL ? -ENOMEM : 0;
+
+	while (r == 0 && extents->end < x->size_bytes) {
+		extents->nr = 0;
+		r = prmem_disk_extents(x->disk, x->size_bytes - extents->end, extents->end, false, note_extent,
+				       extents);
+		if (r < 0) {
+			r = verb_error(err, r, "disk %.80s: cannot be looked through: %s", x->name, strerror(-r));
+			break;
+		}
+		r = 0;
+		for (unsigned int i = 0; r == 0 && i < extents->nr; i++)
+			r = export_extent(x, extents->data[i].off, extents->data[i].len_bytes, err);
+	}
+	free(extents);
+	return r;
+}
+
+int
+verb_export(const struct control *control, struct json_object *request, struct json_object *result,
+	    struct prmem_error *err)
+{
+	struct export x = {.control = control, .name = get_text(request, "disk")};
+	int r = open_disk(control, x.name, &x.disk, err);
+
+	if (r < 0)
+		return r;
+	x.size_bytes = prmem_disk_size(x.disk);
+	x.buf = malloc(CONTROL_DATA_MAX);
+	if (x.buf == NULL)
+		r = -ENOMEM;
+	else
+		r = control->io->begin(control->io->opaque, x.size_bytes);
+	if (r == 0)
+		r = export_all(&x, err);
+	prmem_disk_close(x.disk);
+	free(x.buf);
+	put_text(result, "name", x.name);
+	put_number(result, "size", x.size_bytes);
+	put_number(result, "data", x.nr_data_bytes);
+	return r;
+}
+
+/* ---- import ---- */
+
+struct import {
+	const struct control *control;
+	const char *name;                /* of the disk that is to be there */
+	char temp[PRMEM_NAME_MAX + 1];   /* what it is called until it is whole */
+	bool replaces;                   /* there is one of that name */
+	struct prmem_instance_info old;
+	struct prmem_disk *disk;
+	uint64_t size_bytes;             /* 0: not known before the end */
+	uint64_t nr_data_bytes;
+};
+
+/* What can be refused is refused before anything is taken in. */
+static int
+import_look(struct import *m, bool force, struct prmem_error *err)
+{
+	const struct control *control = m->control;
+
+	if (strlen(m->name) + strlen(SUFFIX) > PRMEM_NAME_MAX)
+		return verb_error(err, -ENAMETOOLONG, "disk %.80s: its name is too long for an import, %zu at most",
+				  m->name, PRMEM_NAME_MAX - strlen(SUFFIX));
+	snprintf(m->temp, sizeof m->temp, "%s" SUFFIX, m->name);
+	m->replaces = find_disk(control, m->name, &m->old, err) == 0;
+	if (!m->replaces)
+		return 0;
+	if (!force)
+		return verb_error(err, -EEXIST, "disk %s exists: --force replaces it by what is imported", m->name);
+	if (m->old.read_only)
+		return verb_error(err, -EPERM, "disk %s is read-only: set read-only=off first", m->name);
+	if (m->old.nr_handles > 0)
+		return verb_error(err, -EBUSY, "disk %s is in use; detach its clients", m->name);
+	return 0;
+}
+
+/* What an earlier import left goes; one that is under way stays, for its disk is open. */
+static int
+import_start(struct import *m, struct prmem_error *err)
+{
+	const struct prmem_disk_args args = {
+		.name = m->temp,
+		.size_bytes = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX,
+		.description = m->replaces ? m->old.description : NULL,
+	};
+	int r = prmem_disk_remove(m->control->pool, m->temp, 0, NULL, NULL, err);
+
+	if (r == -EBUSY)
+		return verb_error(err, r, "disk %s: another import of it is under way", m->name);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = prmem_disk_create(m->control->pool, &args, err);
+	if (r < 0)
+		return r;
+	r = prmem_disk_open(m->control->pool, m->temp, &m->disk, err);
+	if (r < 0)
+		(void)prmem_disk_remove(m->control->pool, m->temp, 0, NULL, NULL, NULL);
+	return r;
+}
+
+static int
+import_all(struct import *m, struct prmem_error *err)
+{
+	const struct control_io *io = m->control->io;
+	uint64_t limit = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX;
+	void *buf = malloc(CONTROL_DATA_MAX);
+	uint32_t len_bytes;
+	uint64_t off;
+	int r = buf == NULL ? -ENOMEM : 1;
+
+	while (r > 0) {
+		r = io->take(io->opaque, buf, &len_bytes, &off);
+		if (r <= 0)
+			break;
+		if (off > limit || len_bytes > limit - off)
+			r = verb_error(err, -EFBIG, "disk %s: what is imported is larger than it can be", m->name);
+		else
+			r = prmem_disk_write(m->disk, buf, len_bytes, off);
+		if (r < 0 && err->message[0] == '\0')
+			verb_error(err, r, "disk %s: cannot be written at %" PRIu64 ": %s", m->name, off,
+				   r == -ENOSPC ? "the pool is full" : strerror(-r));
+		if (r < 0)
+			break;
+		m->nr_data_bytes += len_bytes;
+		r = report_progress(m->control, off + len_bytes, m->size_bytes) < 0 ? -ECANCELED : 1;
+	}
+	free(buf);
+	if (r == 0 && m->size_bytes != 0 && off != m->size_bytes)
+		r = verb_error(err, -EINVAL, "disk %s: %" PRIu64 " bytes came, not %" PRIu64, m->name, off,
+			       m->size_bytes);
+	if (r == 0)
+		m->size_bytes = off;
+	if (r == 0 && (off < 1 || off > PRMEM_DISK_SIZE_MAX))
+		r = verb_error(err, -EINVAL, "disk %s: nothing to import, or more than a disk can hold", m->name);
+	if (r < 0 && err->message[0] == '\0')
+		verb_error(err, r, "disk %s: was not imported: %s", m->name,
+			   r == -ECANCELED ? "it was interrupted" : strerror(-r));
+	return r;
+}
+
+/* It is whole: durable first, then its size, properties and name. */
+static int
+import_finish(struct import *m, struct prmem_error *err)
+{
+	struct prmem_pool *pool = m->control->pool;
+	const bool on = true;
+	const struct prmem_disk_changes changes = {.reserve = m->replaces && m->old.reserved ? &on : NULL};
+	struct prmem_instance *inst;
+	int r = prmem_sync(pool);
+
+	if (r < 0)
+		return verb_error(err, r, "disk %s: was not imported: %s", m->name, strerror(-r));
+	r = prmem_disk_resize(pool, m->temp, m->size_bytes, false, err);
+	if (r == 0 && changes.reserve != NULL)
+		r = prmem_disk_set(pool, m->temp, &changes, err);
+	if (r == 0 && m->replaces)
+		r = prmem_disk_remove(pool, m->name, 0, NULL, NULL, err);
+	if (r < 0)
+		return r;
+	r = prmem_get(pool, PRMEM_SUBSYSTEM_RAMDISK, m->temp, 0, &inst, err);
+	if (r < 0)
+		return r;
+	r = prmem_rename(inst, m->name, err);
+	prmem_put(inst);
+	return r;
+}
+
+int
+verb_import(const struct control *control, struct json_object *request, struct json_object *result,
+	    struct prmem_error *err)
+{
+	struct import m = {
+		.control = control,
+		.name = get_text(request, "disk"),
+		.size_bytes = get_number(request, "size", 0),
+	};
+	int r = import_look(&m, get_flag(request, "force"), err);
+
+	if (r < 0)
+		return r;
+	r = import_start(&m, err);
+	if (r < 0)
+		return r;
+	memset(err, 0, sizeof *err);
+	r = import_all(&m, err);
+	prmem_disk_close(m.disk);
+	if (r == 0)
+		r = import_finish(&m, err);
+	if (r < 0) {
+		(void)prmem_disk_remove(control->pool, m.temp, 0, NULL, NULL, NULL);
+		return r;
+	}
+	put_number(result, "data", m.nr_data_bytes);
+	return report_disk(control, m.name, result, err);
+}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154
+# SIGKILL at random moments.
+
+# A thousand kills, or as many as fit in KILL_SECONDS; KILL_CYCLES: as many as that.
+step_kill() {
+	need nbdkit nbdkit
+	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
+	make --no-print-directory -s -C "$work/gcc" check-kill ${KILL_CYCLES:+KILL_CYCLES="$KILL_CYCLES"} | tee kill.out
+	result PASS "$(grep '^kill cycles' kill.out)"
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * prmemctl - manage pools and disks, whether a server has them or not.
+ */
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/prmemctl/ctl.h"
+
+volatile sig_atomic_t interrupted;
+
+/* The second one ends the program at once. */
+static void
+on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static void
+catch_signals(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sigaction(numbers[i], &action, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct command *command;
+	struct args args;
+	char *pool;
+	int status;
+
+	setlocale(LC_CTYPE, "");
+	if (argc < 2) {
+		say_error("usage: prmemctl VERB [OPTION...] POOL [ARGUMENT...]; prmemctl --help lists the verbs");
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		print_help();
+		return EXIT_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("prmemctl %s\n", prmem_version());
+		return EXIT_OK;
+	}
+	command = find_command(argv[1]);
+	if (command == NULL) {
+		say_error("%.60s is no verb; prmemctl --help lists them", argv[1]);
+		return EXIT_USAGE;
+	}
+	if (parse_args(command, argc - 1, argv + 1, &args, &status) < 0)
+		return status;
+	pool = find_pool(args.pool_name);
+	if (pool == NULL)
+		return exit_for(&args, -1);
+	args.pool = pool;
+	catch_signals();
+	status = command->run(&args);
+	free(pool);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK)
+		status = failed(&args, -1, "standard output cannot be written");
+	return status;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How far long work is: on standard error, as a bar on a terminal, or a line a
+ * second.
+ */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/prmemctl/ctl.h"
+
+#define BAR_CELLS 24
+
+static double
+now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void
+progress_begin(struct progress *progress, const struct args *args)
+{
+	progress->mode = args->progress;
+	if (progress->mode == PROGRESS_AUTO)
+		progress->mode = on_terminal(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_NONE;
+	progress->start_s = progress->told_s = now_s();
+}
+
+static void
+left_text(double seconds, char text[SIZE_TEXT_BYTES])
+{
+	unsigned long s = seconds < 0 || seconds > 360000 ? 360000 : (unsigned long)(seconds + 0.5);
+
+	if (s < 60)
+		snprintf(text, SIZE_TEXT_BYTES, "%lu s left", s);
+	else if (s < 3600)
+		snprintf(text, SIZE_TEXT_BYTES, "%lu min %lu s left", s / 60, s % 60);
+	else
+		snprintf(text, SIZE_TEXT_BYTES, "%lu h %lu min left", s / 3600, s % 3600 / 60);
+}
+
+static void
+tell(struct progress *progress, uint64_t done, uint64_t total, double seconds)
+{
+	char bar[BAR_CELLS + 3] = "", size[SIZE_TEXT_BYTES], all[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES],
+	     left[SIZE_TEXT_BYTES];
+	double per_s = seconds > 0 ? (double)done / seconds : 0;
+	unsigned int percent;
+
+	size_text(done, size);
+	size_text((uint64_t)per_s, rate);
+	if (total == 0) {
+		/* The end is not known: what is imported comes through a pipe. */
+		fprintf(stderr, "%s: %s, %s/s%s", progress->what, size, rate,
+			progress->mode == PROGRESS_BAR ? "\033[K\r" : "\n");
+	} else {
+		percent = done >= total ? 100 : (unsigned int)((double)done * 100 / (double)total);
+		if (progress->mode == PROGRESS_BAR) {
+			memset(bar, ' ', BAR_CELLS + 2);
+			memset(bar + 1, '#', percent * BAR_CELLS / 100);
+			bar[0] = '[';
+			bar[BAR_CELLS + 1] = ']';
+		}
+		left_text(per_s > 0 && done < total ? (double)(total - done) / per_s : 0, left);
+		fprintf(stderr, "%s: %s%s%u%%, %s of %s, %s/s, %s%s", progress->what, bar, bar[0] != '\0' ? " " : "",
+			percent, size, size_text(total, all), rate, left,
+			progress->mode == PROGRESS_BAR ? "\033[K\r" : "\n");
+	}
+	fflush(stderr);
+	progress->drawn = true;
+}
+
+int
+progress_tell(void *opaque, uint64_t done, uint64_t total)
+{
+	struct progress *progress = opaque;
+	double now = now_s(), every = progress->mode == PROGRESS_BAR ? 0.1 : 1;
+
+	if (progress->mode != PROGRESS_NONE && now - progress->told_s >= every) {
+		progress->told_s = now;
+		tell(progress, done, total, now - progress->start_s);
+	}
+	return interrupted != 0;
+}
+
+void
+progress_end(struct progress *progress)
+{
+	if (progress->drawn && progress->mode == PROGRESS_BAR)
+		fputs("\033[K", stderr);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Having a request answered: by the server that has the pool, or by this
+ * program, which opens the pool.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/client.h"
+#include "tools/prmemctl/ctl.h"
+
+/*
+ * How long to wait for a pool that somebody has who serves no control socket:
+ * another prmemctl, or a server that is about to start or to end.
+ */
+#define WAIT_S 5
+
+struct json_object *
+new_request(const char *verb)
+{
+	struct json_object *request = json_object_new_object();
+
+	ask_text(request, "verb", verb);
+	return request;
+}
+
+void
+ask_text(struct json_object *request, const char *key, const char *text)
+{
+	if (text != NULL)
+		json_object_object_add(request, key, json_object_new_string(text));
+}
+
+void
+ask_number(struct json_object *request, const char *key, uint64_t number)
+{
+	json_object_object_add(request, key, json_object_new_uint64(number));
+}
+
+void
+ask_flag(struct json_object *request, const char *key)
+{
+	json_object_object_add(request, key, json_object_new_boolean(true));
+}
+
+static void
+on_notice(void *opaque, const char *message)
+{
+	(void)opaque;
+	say_error("%s", message);
+}
+
+/* Return: 0 and *ret_answer; -errno and @err, -EBUSY among them. */
+static int
+ask_pool(const struct args *args, struct json_object *request, const struct control_io *io,
+	 struct json_object **ret_answer, struct prmem_error *err)
+{
+	struct control control = {
+		.path = args->pool,
+		.reads_only = control_only_reads(text_in(request, "verb")),
+		.io = io,
+	};
+	const struct prmem_open_args open_args = {
+		.path = args->pool,
+		.format = PRMEM_FORMAT_NEVER,
+		.read_only = control.reads_only,
+		.notice = args->verbose ? on_notice : NULL,
+	};
+	int r = prmem_open(&open_args, &control.pool, err);
+
+	if (r < 0)
+		return r;
+	*ret_answer = control_execute(&control, request);
+	prmem_close(control.pool);
+	return *ret_answer == NULL ? -ENOMEM : 0;
+}
+
+/* Return: 0 and *ret_answer; -ENOENT when no server answers, or -errno. */
+static int
+ask_server(const struct args *args, struct json_object *request, const struct control_io *io,
+	   struct json_object **ret_answer, struct prmem_error *err)
+{
+	struct control_client *client;
+	int r = control_connect(args->pool, &client, err);
+
+	if (r < 0)
+		return r;
+	r = control_ask(client, request, io, &interrupted, ret_answer);
+	control_disconnect(client);
+	if (r == 0)
+		return 0;
+	snprintf(err->message, sizeof err->message,
+		 "pool %.200s: its server went away before it answered; look whether it was done", args->pool);
+	return r == -ENOENT ? -EPIPE : r;
+}
+
+static int
+get_answer(const struct args *args, struct json_object *request, const struct control_io *io,
+	   struct json_object **ret_answer, struct prmem_error *err)
+{
+	const struct timespec moment = {.tv_nsec = 20000000};
+	time_t until = time(NULL) + WAIT_S;
+
+	for (;;) {
+		struct prmem_error server_err = {0};
+		int r = ask_pool(args, request, io, ret_answer, err);
+
+		if (r != -EBUSY)
+			return r;
+		r = ask_server(args, request, io, ret_answer, &server_err);
+		if (r == 0)
+			return 0;
+		if (r != -ENOENT) {
+			*err = server_err;
+			return r;
+		}
+		if (interrupted || time(NULL) >= until)
+			return -EBUSY;
+		nanosleep(&moment, NULL);
+	}
+}
+
+int
+ask(const struct args *args, struct json_object *request, const struct control_io *io, struct json_object **ret_result)
+{
+	struct json_object *answer = NULL, *error;
+	struct prmem_error err = {0};
+	int r = get_answer(args, request, io, &answer, &err), status;
+
+	json_object_put(request);
+	if (r < 0)
+		return failed(args, r, "%s", err.message[0] != '\0' ? err.message : strerror(-r));
+	if (flag_in(answer, "ok")) {
+		*ret_result = json_object_get(part_in(answer, "result"));
+		json_object_put(answer);
+		return 0;
+	}
+	error = part_in(answer, "error");
+	say_error("%s", text_in(error, "message"));
+	if (args->json) {
+		json_object_object_del(answer, "ok");
+		print_json(answer);
+	}
+	status = exit_for(args, -EIO);
+	json_object_put(answer);
+	return status;
+}
+
+int
+ask_and_print(const struct args *args, struct json_object *request,
+	      void (*print)(const struct args *args, struct json_object *result))
+{
+	struct json_object *result = NULL;
+	int status = ask(args, request, NULL, &result);
+
+	if (status != EXIT_OK)
+		return status;
+	if (args->json)
+		print_json(result);
+	else
+		print(args, result);
+	json_object_put(result);
+	return EXIT_OK;
+}
+
+void
+print_json(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+const char *
+text_in(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) && value != NULL ? json_object_get_string(value) : "";
+}
+
+uint64_t
+number_in(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+bool
+flag_in(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
+}
+
+struct json_object *
+part_in(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(object, key, &value) ? value : NULL;
+}
