@@ -444,6 +444,41 @@ try_prefixes(struct combos *c)
 	return true;
 }
 
+/*
+ * Each copy and each line as a whole or not at all, in all combinations: what
+ * belongs together usually does arrive together.
+ */
+static bool
+try_groups(struct combos *c, uint32_t limit)
+{
+	uint32_t seqs[10], nr = 0;
+
+	for (uint32_t i = 0; i < c->nr; i++) {
+		uint32_t g = 0;
+
+		while (g < nr && seqs[g] != combo_item(c, i)->seq)
+			g++;
+		if (g < nr)
+			continue;
+		if (nr == ARRAY_SIZE(seqs) || 2u << nr > limit)
+			return true;
+		seqs[nr++] = combo_item(c, i)->seq;
+	}
+	for (uint32_t set = 0; set < 1u << nr; set++) {
+		for (uint32_t i = 0; i < c->nr; i++) {
+			struct explore_item *item = combo_item(c, i);
+			uint32_t g = 0;
+
+			while (seqs[g] != item->seq)
+				g++;
+			item->state = set >> g & 1 ? item->nr_steps : 0;
+		}
+		if (!try_combo(c))
+			return false;
+	}
+	return true;
+}
+
 static bool
 try_pairs(struct combos *c, uint32_t limit)
 {
@@ -505,7 +540,8 @@ explore_combos(struct explorer *ex, uint32_t first, uint32_t budget)
 	if (!try_combo(&c))
 		return false;
 	set_all(&c, true);
-	return try_combo(&c) && try_prefixes(&c) && try_each(&c) && try_pairs(&c, budget / 4) && try_random(&c);
+	return try_combo(&c) && try_groups(&c, budget / 4) && try_prefixes(&c) && try_each(&c) &&
+	       try_pairs(&c, budget / 4) && try_random(&c);
 }
 
 /*

@@ -14,8 +14,8 @@
  * the program under test does meet garbage there.
  *
  * Where the items met at once have at most EXPLORE_ALL combinations, all are
- * tried; otherwise none, all, each one alone, all but one, pairs, prefixes in
- * program order, and random ones.
+ * tried; otherwise none, all, whole copies and lines in all combinations, each
+ * item alone, all but one, pairs, prefixes in program order, and random ones.
  */
 #ifndef PRMEM_TESTS_EXPLORE_H
 #define PRMEM_TESTS_EXPLORE_H

@@ -9,7 +9,7 @@
 
 #include "common/mix64.h"
 
-enum before { BLANK, FOREIGN, OLD_POOL, OLD_POOL_HALF };
+enum before { BLANK, FOREIGN, OLD_POOL, OLD_POOL_BY_A, OLD_POOL_BY_B };
 
 /* Make a pool of what holds one, or something else, or nothing. */
 static bool
@@ -28,10 +28,10 @@ format(struct run *run, const struct workload *workload)
 
 			ok = session_do(session, &op);
 		}
-		if (before == OLD_POOL_HALF && session->engine.pool) {
+		if (before > OLD_POOL && session->engine.pool) {
 			/* One superblock of the old pool is damaged already. */
 			engine_close(&session->engine);
-			memset((char *)session->sim.pm.base + (run->seed & 1 ? 0 : 32 * 4096), 0x5a, 100);
+			memset((char *)session->sim.pm.base + (before == OLD_POOL_BY_B ? 0 : 32 * 4096), 0x5a, 100);
 		}
 	} else {
 		uint64_t *memory = calloc(64, 4096);
@@ -60,6 +60,9 @@ const struct workload script_workloads[] = {
 	{"format-blank", "make a pool of blank memory", format, .max_images = 4000, .opaque = (void *)BLANK},
 	{"format-foreign", "make a pool where something else was", format, .max_images = 4000, .opaque = (void *)FOREIGN},
 	{"format-again", "make a pool where another one was", format, .max_images = 4000, .opaque = (void *)OLD_POOL},
-	{"format-half", "the same, with one superblock of it damaged", format, .max_images = 4000, .opaque = (void *)OLD_POOL_HALF},
+	{"format-half-a", "the same, with superblock B of it damaged", format, .max_images = 4000,
+	 .opaque = (void *)OLD_POOL_BY_A},
+	{"format-half-b", "the same, with superblock A of it damaged", format, .max_images = 4000,
+	 .opaque = (void *)OLD_POOL_BY_B},
 };
 const unsigned int nr_script_workloads = ARRAY_SIZE(script_workloads);

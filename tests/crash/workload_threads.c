@@ -52,9 +52,11 @@ struct threads_case {
 
 #if XA_CHUNK_SHIFT == 9
 #define NEXT_LEAF 512
+#define NEW_LEAF 1024
 #define FAR 262144
 #else
 #define NEXT_LEAF 4
+#define NEW_LEAF 8
 #define FAR 1024
 #endif
 
@@ -85,6 +87,14 @@ static const struct threads_case cases[] = {
 	TWO("two new leaves: write, write", WRITE(0, 1, 21), WRITE(NEXT_LEAF, 1, 31)),
 	TWO_AFTER("a higher root, and a write: write, write", 1, WRITE(0, 1, 11), WRITE(FAR, 1, 21), WRITE(1, 1, 31)),
 	TWO("two higher roots: write, write", WRITE(FAR, 1, 21), WRITE(NEXT_LEAF, 1, 31)),
+	TWO_AFTER("a new leaf below a root: write, write", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)),
+		  WRITE(NEW_LEAF, 1, 21), WRITE(NEW_LEAF + 1, 1, 31)),
+	TWO_AFTER("a new leaf below a root: write, zero", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)),
+		  WRITE(NEW_LEAF, 1, 21), ZERO(NEW_LEAF, 1)),
+	TWO_AFTER("a new leaf below a root: write, trim", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)),
+		  WRITE(NEW_LEAF, 1, 21), ZERO(0, FAR + 1)),
+	TWO_AFTER("array, a new leaf below a root: compare and exchange", 2, OPS(STORE(0, 1), STORE(NEXT_LEAF, 2)),
+		  CMPXCHG(NEW_LEAF, 0, 5), CMPXCHG(NEW_LEAF, 0, 6)),
 	TWO_AFTER("two leaves: write, trim of the whole disk", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)),
 		  WRITE(0, 1, 21), ZERO(0, FAR + 1)),
 	TWO_AFTER("two trims of the whole disk", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)), ZERO(0, FAR + 1),

@@ -15,6 +15,8 @@ trap '[ -z "$pid" ] || kill "$pid"; wait; rm -rf "$tmp"' EXIT
 
 # start [ARGUMENT...] - run scripts/serve until it says where it serves.
 start() {
+	# What the former one said must not be taken for this one's.
+	: >"$tmp/out"
 	# A background job of a script ignores SIGINT, one of a terminal does not.
 	env --default-signal=INT "$serve" "$@" >"$tmp/out" 2>"$tmp/err" &
 	pid=$!
