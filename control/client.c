@@ -370,9 +370,9 @@ control_connect(const char *pool_path, struct control_client **ret_client, struc
 		return 0;
 	}
 	control_disconnect(client);
-	return found == -EACCES ? verb_error(err, found, "pool %.200s: its server may not be asked by this user",
-					     pool_path) :
-				  verb_error(err, found, "pool %.200s: no server answers for it", pool_path);
+	return found == -EACCES
+		       ? verb_error(err, found, "pool %.200s: its server may not be asked by this user", pool_path)
+		       : verb_error(err, found, "pool %.200s: no server answers for it", pool_path);
 }
 
 void

@@ -51,8 +51,8 @@ struct control_io {
 struct control {
 	struct prmem_pool *pool;
 	const char *path; /* of the pool, for messages */
-	bool served;      /* by a server: others use it too */
-	bool reads_only;  /* opened read-only by whoever asks, not by its nature */
+	bool served; /* by a server: others use it too */
+	bool reads_only; /* opened read-only by whoever asks, not by its nature */
 	const struct control_io *io;
 };
 

@@ -26,7 +26,7 @@ struct slot {
 	struct control_server *server;
 	struct connection c;
 	pthread_t thread;
-	bool started;      /* by the listener only: there is a thread to be joined */
+	bool started; /* by the listener only: there is a thread to be joined */
 	atomic_bool ended; /* the thread is about to end; c.fd is closed by who joins it */
 };
 
@@ -164,7 +164,8 @@ static bool
 is_alive(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+	bool alive =
+		fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
 
 	if (fd >= 0)
 		close(fd);
@@ -218,8 +219,8 @@ find_place(struct control_server *server, const char *uuid, struct prmem_error *
 		return verb_error(err, r, "control socket %s: another server has it, of this pool or of a copy of it",
 				  server->address.sun_path);
 	return r < 0 ? verb_error(err, r, "control socket %s: cannot be made: %s", server->address.sun_path,
-				  strerror(-r)) :
-		       0;
+				  strerror(-r))
+		     : 0;
 }
 
 static void

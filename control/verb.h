@@ -22,8 +22,8 @@ struct key {
 	bool required;
 };
 
-#define VERB_READS 1u   /* changes nothing: a pool that is opened read-only will do */
-#define VERB_ALONE 2u   /* not while a server has the pool */
+#define VERB_READS 1u /* changes nothing: a pool that is opened read-only will do */
+#define VERB_ALONE 2u /* not while a server has the pool */
 
 /*
  * @run: 0, or a negative errno and one line in @err; what is in @result by

@@ -43,7 +43,8 @@ note_extent(void *opaque, uint64_t off, uint64_t len_bytes, bool hole)
 	return extents->nr == NR_EXTENTS;
 }
 
-struct export {
+struct export
+{
 	const struct control *control;
 	struct prmem_disk *disk;
 	const char *name;
@@ -128,12 +129,12 @@ verb_export(const struct control *control, struct json_object *request, struct j
 
 struct import {
 	const struct control *control;
-	const char *name;                /* of the disk that is to be there */
-	char temp[PRMEM_NAME_MAX + 1];   /* what it is called until it is whole */
-	bool replaces;                   /* there is one of that name */
+	const char *name; /* of the disk that is to be there */
+	char temp[PRMEM_NAME_MAX + 1]; /* what it is called until it is whole */
+	bool replaces; /* there is one of that name */
 	struct prmem_instance_info old;
 	struct prmem_disk *disk;
-	uint64_t size_bytes;             /* 0: not known before the end */
+	uint64_t size_bytes; /* 0: not known before the end */
 	uint64_t nr_data_bytes;
 };
 

@@ -91,7 +91,9 @@ start_control(void)
 	const struct control_server_args args = {.pool = the_pool, .path = params.pool, .log = log_control};
 	struct prmem_error err = {0};
 
-	if (control_server_start(&args, &control, &err) < 0)
+	if (control_server_start(&args, &control, &err) == -EADDRINUSE && read_only)
+		nbdkit_debug("prmem: %s", err.message); /* one of those that read it together answers */
+	else if (!control)
 		say("%s; prmemctl cannot be used while this server runs", err.message);
 	else
 		nbdkit_debug("prmem: control socket %s", control_server_address(control));

@@ -53,6 +53,7 @@ crc_of(struct prmem_pool *pool, const struct object *obj, uint32_t seed, uint32_
 		return -EFAULT;
 	if (GUARD_ENTER(&window, pool) != 0) {
 		*ret_bad = window.pfn;
+		guard_leave();
 		return -EFAULT;
 	}
 	*ret_crc = crc_of_pages(seed, obj->start, obj->len_bytes, pfn);

@@ -47,6 +47,6 @@ step_tidy() {
 	local nl_flags
 	read -ra nl_flags <<<"$(pkg-config --cflags libnl-genl-3.0 json-c)"
 	find common xarray prmem control plugin tools -name '*.c' -print0 |
-		xargs -0 -P "$jobs" -I@ clang-tidy --quiet @ -- -std=gnu17 "${lint_flags[@]}" "${nl_flags[@]}" 2>&1 |
+		xargs -0 -P "$jobs" -I@ clang-tidy --quiet @ -- -std=gnu17 "${lint_flags[@]}" "${nl_flags[@]}" '-DCONFDIR="/etc/prmem"' 2>&1 |
 		{ grep -v 'warnings\? generated\.$' || true; }
 }

@@ -168,7 +168,8 @@ main(int argc, char **argv)
 			break;
 		case SITE:
 			mutate.site = optarg;
-			/* fall through */
+			images = false;
+			break;
 		case MUTANTS:
 			images = false;
 			break;

@@ -11,6 +11,7 @@ ctl format "$pool" --size 192M >/dev/null
 # Data, a hole, data across a page's edge, a hole that ends the file.
 truncate -s 64M "$tmp/image"
 dd if=/dev/urandom of="$tmp/image" bs=64k count=40 conv=notrunc status=none
+printf 'it begins here' | dd of="$tmp/image" conv=notrunc status=none
 dd if=/dev/urandom of="$tmp/image" bs=1000 count=7 seek=30001 conv=notrunc status=none
 truncate -s 67000001 "$tmp/image"
 blocks=$(stat -c %b "$tmp/image")
@@ -99,8 +100,7 @@ stop s
 # Damage is an error, and not a part of an image.
 ctl import "$pool" damaged "$tmp/image" >/dev/null
 # What it begins with lies in the pool more than once: spoil all of them.
-first=$(head -c 12 "$tmp/image" | od -An -tx1 -v | tr -d '\n' | sed 's/ /\\x/g')
-grep -obUaP "$first" "$pool" | cut -d: -f1 >"$tmp/places"
+grep -obUaF 'it begins here' "$pool" | cut -d: -f1 >"$tmp/places"
 [ -s "$tmp/places" ] || fail "the data is not found in the pool"
 while IFS= read -r at; do
 	printf 'scribble' | dd of="$pool" bs=1 seek="$((at + 100))" conv=notrunc status=none

@@ -225,6 +225,7 @@ vm_start()
 	# shellcheck disable=SC2086
 	nice timeout -k 1 "$left" qemu-system-x86_64 $VM_ACCEL -m "$VM_MEMORY" -smp 2 -nodefaults -display none \
 		-no-reboot -pidfile "$VM_DIR/pid" -serial stdio -device virtio-rng-pci \
+		-monitor "unix:$VM_DIR/monitor,server=on,wait=off" \
 		-kernel "$VM_DIR/share/vmlinuz" -initrd "$VM_DIR/share/initrd.img" \
 		-append "console=ttyS0 loglevel=4 panic=-1 nowatchdog $VM_MEMMAP $VM_APPEND" \
 		-virtfs local,path="$VM_ROOT",mount_tag=host,security_model=none,readonly=on,multidevs=remap \

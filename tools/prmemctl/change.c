@@ -70,7 +70,8 @@ run_format(const struct args *args)
 	if (stat(args->pool, &st) < 0) {
 		if (errno == ENOENT && !args->has_size)
 			return failed(args, -ENOENT, "pool %s: no such file: give --size to make one", args->pool);
-	} else if (args->has_size && (!S_ISREG(st.st_mode) || (st.st_size != 0 && (uint64_t)st.st_size != args->size_bytes))) {
+	} else if (args->has_size &&
+		   (!S_ISREG(st.st_mode) || (st.st_size != 0 && (uint64_t)st.st_size != args->size_bytes))) {
 		return failed(args, -EEXIST, "pool %s: has a size of its own: leave --size out, or remove it first",
 			      args->pool);
 	}

@@ -59,7 +59,8 @@ end_export(const struct args *args, struct copy *copy, struct json_object *resul
 		return failed(args, -EIO, "disk %s: was not exported", args->rest[0]);
 	if (args->json)
 		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+			json_object_to_json_string_ext(result,
+						       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		fprintf(out, "disk %s: %s exported, %s of it data\n", args->rest[0],
 			size_text(number_in(result, "size"), size), size_text(number_in(result, "data"), data));

@@ -15,6 +15,11 @@
 
 #include "control/control.h"
 
+/* configure says; this is for programs that read the sources. */
+#ifndef CONFDIR
+#define CONFDIR "/etc/prmem"
+#endif
+
 #define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
@@ -36,9 +41,9 @@ enum progress_mode {
 /* What the command line says. */
 struct args {
 	const char *verb;
-	const char *pool;      /* path */
+	const char *pool; /* path */
 	const char *pool_name; /* as it was given */
-	char **rest;           /* arguments behind POOL */
+	char **rest; /* arguments behind POOL */
 	int nr_rest;
 	bool json, force, wipe, reserve, read_only, prometheus, scrub, verbose;
 	bool has_size, has_add_size, has_low_space;
@@ -52,8 +57,8 @@ struct args {
 struct command {
 	const char *name;
 	const char *usage; /* behind the name */
-	const char *what;  /* one line */
-	const char *more;  /* for its --help; may be "" */
+	const char *what; /* one line */
+	const char *more; /* for its --help; may be "" */
 	const char *options; /* the letters of options.c */
 	int nr_min, nr_max; /* arguments behind POOL */
 	int (*run)(const struct args *args);

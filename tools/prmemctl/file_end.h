@@ -11,12 +11,12 @@
 
 struct file_end {
 	const char *name; /* as it was given; "-" */
-	char *path;       /* what it is called in the end, and ... */
-	char *temp;       /* ... until it is whole; NULL when it is written in place */
+	char *path; /* what it is called in the end, and ... */
+	char *temp; /* ... until it is whole; NULL when it is written in place */
 	int fd;
-	bool is_stream;   /* from front to back, nothing can be left out */
-	bool is_file;     /* has a length of its own */
-	uint64_t pos;     /* stream: how far it is */
+	bool is_stream; /* from front to back, nothing can be left out */
+	bool is_file; /* has a length of its own */
+	uint64_t pos; /* stream: how far it is */
 	uint64_t size_bytes;
 };
 

@@ -51,8 +51,8 @@ read_all(struct file_end *end, char *to, uint64_t len_bytes)
 	uint64_t there = 0;
 
 	while (there < len_bytes) {
-		ssize_t n = end->is_stream ? read(end->fd, to + there, len_bytes - there) :
-					     pread(end->fd, to + there, len_bytes - there, (off_t)(end->pos + there));
+		ssize_t n = end->is_stream ? read(end->fd, to + there, len_bytes - there)
+					   : pread(end->fd, to + there, len_bytes - there, (off_t)(end->pos + there));
 
 		if (n < 0 && errno == EINTR && !interrupted)
 			continue;

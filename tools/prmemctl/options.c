@@ -240,10 +240,10 @@ parse_args(const struct command *command, int argc, char **argv, struct args *re
 		if (strchr(command->options, options[i].letter) == NULL && options[i].letter != 'h')
 			continue;
 		table[nr].name = options[i].name;
-		table[nr].has_arg = options[i].argument == NULL	      ? no_argument
+		table[nr].has_arg = options[i].argument == NULL	    ? no_argument
 				    : options[i].argument[0] == '[' ? optional_argument
-								      : required_argument;
-		table[nr++].val = options[i].letter;
+								    : required_argument;
+		table[nr++].val = (unsigned char)options[i].letter;
 	}
 	*ret_exit = exit_for(&a, -EINVAL);
 	opterr = 0;

@@ -68,7 +68,8 @@ struct delta {
 static uint64_t
 bucket(struct json_object *buckets, size_t i)
 {
-	return i < json_object_array_length(buckets) ? json_object_get_uint64(json_object_array_get_idx(buckets, i)) : 0;
+	return i < json_object_array_length(buckets) ? json_object_get_uint64(json_object_array_get_idx(buckets, i))
+						     : 0;
 }
 
 /* Numbers may start again: the server was restarted. */
@@ -121,9 +122,9 @@ print_delta(const char *name, struct json_object *before, struct json_object *no
 		     t = delta_of(before, now, "trim", seconds);
 	char r_size[SIZE_TEXT_BYTES], w_size[SIZE_TEXT_BYTES], r_time[SIZE_TEXT_BYTES], w_time[SIZE_TEXT_BYTES];
 
-	printf("%-16s %9.0f %10s %9.0f %10s %9.0f %6" PRIu64 " %7s %7s\n", name, r.nr, size_text((uint64_t)r.bytes, r_size),
-	       w.nr, size_text((uint64_t)w.bytes, w_size), t.nr, difference(nr_errors(before), nr_errors(now)),
-	       time_text(r.p99_ns, r_time), time_text(w.p99_ns, w_time));
+	printf("%-16s %9.0f %10s %9.0f %10s %9.0f %6" PRIu64 " %7s %7s\n", name, r.nr,
+	       size_text((uint64_t)r.bytes, r_size), w.nr, size_text((uint64_t)w.bytes, w_size), t.nr,
+	       difference(nr_errors(before), nr_errors(now)), time_text(r.p99_ns, r_time), time_text(w.p99_ns, w_time));
 }
 
 void
@@ -134,8 +135,8 @@ print_watch(struct json_object *before, struct json_object *now, bool header)
 	struct json_object *disks = part_in(now, "disks");
 
 	if (header)
-		printf("%-16s %9s %10s %9s %10s %9s %6s %7s %7s\n", "DISK", "READS/s", "READ/s", "WRITES/s", "WRITTEN/s",
-		       "TRIMS/s", "ERRORS", "R99%", "W99%");
+		printf("%-16s %9s %10s %9s %10s %9s %6s %7s %7s\n", "DISK", "READS/s", "READ/s", "WRITES/s",
+		       "WRITTEN/s", "TRIMS/s", "ERRORS", "R99%", "W99%");
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 		struct json_object *old = same_disk(part_in(before, "disks"), text_in(disk, "name"));
@@ -202,7 +203,8 @@ print_latency(struct json_object *now)
 	struct json_object *disks = part_in(now, "disks");
 	const char *pool = text_in(part_in(now, "pool"), "uuid"), *metric = "prmem_disk_latency_seconds";
 
-	printf("# HELP %s Upper bound of the time that a part of the requests took.\n# TYPE %s gauge\n", metric, metric);
+	printf("# HELP %s Upper bound of the time that a part of the requests took.\n# TYPE %s gauge\n", metric,
+	       metric);
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 
@@ -232,7 +234,8 @@ print_prometheus(struct json_object *now)
 {
 	print_pool(now, "prmem_pool_pages", "pages_total", "Pages of 4096 bytes that the pool has.");
 	print_pool(now, "prmem_pool_pages_free", "pages_free", "Pages that nothing reaches.");
-	print_pool(now, "prmem_pool_pages_bad", "pages_bad", "Pages that were put aside because their memory went bad.");
+	print_pool(now, "prmem_pool_pages_bad", "pages_bad",
+		   "Pages that were put aside because their memory went bad.");
 	print_disks(now, "prmem_disk_pages", "gauge", "pages", "Pages that a disk holds.");
 	print_disks(now, "prmem_disk_nodes", "gauge", "nodes", "Nodes of a disk's index.");
 	print_ops(now, "prmem_disk_requests_total", "requests", "Requests that succeeded.");

@@ -46,7 +46,7 @@ static void
 tell(struct progress *progress, uint64_t done, uint64_t total, double seconds)
 {
 	char bar[BAR_CELLS + 3] = "", size[SIZE_TEXT_BYTES], all[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES],
-	     left[SIZE_TEXT_BYTES];
+			     left[SIZE_TEXT_BYTES];
 	double per_s = seconds > 0 ? (double)done / seconds : 0;
 	unsigned int percent;
 

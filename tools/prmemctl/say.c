@@ -21,7 +21,8 @@ say_error(const char *fmt, ...)
 static bool
 is_like_fsck(const struct args *args)
 {
-	return strcmp(args->verb, "check") == 0 || strcmp(args->verb, "scrub") == 0 || strcmp(args->verb, "repair") == 0;
+	return strcmp(args->verb, "check") == 0 || strcmp(args->verb, "scrub") == 0 ||
+	       strcmp(args->verb, "repair") == 0;
 }
 
 /* -EINVAL means that the command line was wrong. */

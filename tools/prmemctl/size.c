@@ -12,7 +12,8 @@ bool
 parse_size(const char *text, uint64_t *ret_bytes)
 {
 	static const char letters[] = "BKMGTPE";
-	uint64_t whole = 0, unit = 1;
+	uint64_t whole = 0;
+	unsigned int shift = 0;
 	double part = 0, scale = 0.1;
 	const char *p = text, *letter;
 
@@ -31,16 +32,16 @@ parse_size(const char *text, uint64_t *ret_bytes)
 	}
 	if (*p != '\0') {
 		letter = strchr(letters, *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-		if (letter == NULL)
+		if (letter == NULL || *letter == '\0')
 			return false;
-		unit = UINT64_C(1) << (10 * (letter - letters));
+		shift = 10 * (unsigned int)(letter - letters);
 		p++;
-		if (unit > 1 && (strcasecmp(p, "iB") == 0 || strcasecmp(p, "B") == 0))
+		if (shift > 0 && (strcasecmp(p, "iB") == 0 || strcasecmp(p, "B") == 0))
 			p += strlen(p);
 	}
-	if (*p != '\0' || (part > 0 && unit == 1) || whole > INT64_MAX / unit - 1)
+	if (*p != '\0' || (part > 0 && shift == 0) || whole >= (uint64_t)INT64_MAX >> shift)
 		return false;
-	*ret_bytes = whole * unit + (uint64_t)(part * (double)unit + 0.5);
+	*ret_bytes = (whole << shift) + (uint64_t)(part * (double)(UINT64_C(1) << shift) + 0.5);
 	return true;
 }
 

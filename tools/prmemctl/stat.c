@@ -23,7 +23,8 @@ stat_request(const struct args *args)
 static void
 wait_s(double seconds)
 {
-	struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+	struct timespec left = {.tv_sec = (time_t)seconds,
+				.tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
 
 	while (!interrupted && nanosleep(&left, &left) < 0 && errno == EINTR)
 		;

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Habits: help for each verb, what is wrong on the command line, sizes, pools by
+# name, JSON that is JSON, progress, bash completion.
+. "${top_srcdir:?}/tests/ctl/functions.sh"
+
+pool=$tmp/p.pool
+mkdir "$tmp/config"
+
+ctl --version | grep -qE '^prmemctl [0-9]+\.[0-9]+\.[0-9]+$' || fail "no version"
+verbs=$(ctl --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | tr '\n' ' ')
+is "$verbs" "format info list stat create resize rename set remove grow check scrub repair export import map " verbs
+for verb in $verbs; do
+	ctl "$verb" --help >"$tmp/help" || fail "$verb --help fails"
+	grep -q "^usage: prmemctl $verb " "$tmp/help" || fail "$verb --help is of another verb"
+	# Each of its options is in the manual, and is one: with a wrong pool it gets as far as that.
+	while IFS= read -r option; do
+		grep -qF -- "=item B<$option>" "$top_srcdir/man/prmemctl.pod" || fail "the manual does not have $option"
+	done < <(sed -n 's/^  \(--[a-z-]*\).*/\1/p' "$tmp/help")
+	grep -q "^=item B<$verb>" "$top_srcdir/man/prmemctl.pod" || fail "the manual does not have $verb"
+	wrong=2
+	case $verb in
+	check | scrub | repair) wrong=16 ;;
+	esac
+	refuse $wrong 'usage: prmemctl' "$verb"
+	refuse $wrong 'does not know --nonsense' "$verb" --nonsense "$pool" x y
+done
+refuse 2 'usage: prmemctl'
+refuse 2 'nonsense is no verb' nonsense
+refuse 2 'usage: prmemctl' list "$pool" too many
+refuse 2 'argument is missing' format "$pool" --size
+refuse 1 'no such file' list "$pool"
+refuse 8 'no such file' check "$pool"
+refuse 1 'give --size' format "$pool"
+refuse 1 'too few' format "$pool" --size 1K
+[ ! -e "$pool" ] || fail "something was made"
+
+# Sizes.
+refuse 2 'does not know -1' create "$pool" a -1
+for size in 0x10 '' 1Q K 1.5 1.M '1 M' 99999999999999999999 16777216T 1MM; do
+	refuse 2 'no size' create "$pool" a "$size"
+done
+ctl format "$pool" --size 16MiB --label 'a "label"' >/dev/null
+n=0
+for size in 4096:4096 4k:4096 4K:4096 1M:1048576 1MB:1048576 1MiB:1048576 1.5G:1610612736 2t:2199023255552 512b:512; do
+	n=$((n + 1))
+	ctl create "$pool" "d$n" "${size%:*}" >/dev/null
+	ctl list "$pool" --json | grep -qE "\"name\":\"d$n\",[^}]*\"size\":${size#*:}," || fail "$size: $(ctl list "$pool" --json)"
+done
+refuse 2 'neither on nor off' set "$pool" d1 reserve=perhaps
+refuse 2 'nothing that can be set' set "$pool" d1 colour=red
+refuse 2 'give a disk and KEY=VALUE' set "$pool" d1
+refuse 2 'give a disk and KEY=VALUE' set "$pool"
+refuse 2 'give --size, or --add' grow "$pool"
+refuse 2 'give --size, or --add' grow "$pool" --size 32M --add x
+refuse 2 'no number of seconds' stat "$pool" --watch=x
+refuse 2 'goes with --watch' stat "$pool" --count 1
+refuse 2 'goes with neither' stat "$pool" --prometheus --json
+refuse 16 'is not known' check "$pool" --progress loud
+refuse 1 'is a pool already .a "label".' format "$pool"
+refuse 1 'size of its own' format "$pool" --force --size 32M
+
+# A pool by name, quoted as systemd takes it; a path where there is no such name.
+echo "POOL=\"$pool\" " >"$tmp/config/main.conf"
+is "$(ctl list main | wc -l)" "$((n + 1))" "lines of a pool by name"
+echo 'POOL=relative' >"$tmp/config/bad.conf"
+refuse 1 'has no POOL= with a path' list bad
+(cd "$tmp" && ctl list p.pool >/dev/null) || fail "a relative path is not found"
+
+# JSON, also of what fails.
+need_python() {
+	"$python" -c 'import json' 2>/dev/null || skip "no $python (Debian package python3)"
+}
+need_python
+key=''
+json() {
+	ctl "$@" --json 2>/dev/null >"$tmp/json" || true
+	is "$(wc -l <"$tmp/json")" 1 "lines of $* --json"
+	"$python" -c 'import json, sys; o = json.load(open(sys.argv[1])); assert isinstance(o, dict) and (sys.argv[2] in o)' "$tmp/json" "$key" ||
+		fail "$* --json has no $key: $(cat "$tmp/json")"
+}
+for each in disks:list regions:info pool:stat disks:map clean:check scrubbed:scrub repaired:repair; do
+	key=${each%%:*} json "${each#*:}" "$pool"
+done
+key=uuid json create "$pool" j 1M
+key=lost json resize "$pool" j 2M
+key=uuid json rename "$pool" j k
+key=uuid json set "$pool" k description=x
+key=label json set "$pool" --label y
+key=error json create "$pool" k 1M
+key=data json export "$pool" k "$tmp/k.img"
+key=freed json remove "$pool" k
+key=data json import "$pool" k "$tmp/k.img"
+key=size_before json grow "$pool" --size 20M
+key=uuid json format "$tmp/other.pool" --size 1M
+key=error json list "$tmp/no.pool"
+grep -q '"code":"ENOENT"' "$tmp/json" || fail "no code in JSON"
+
+# Output that cannot be written is a failure.
+status=0
+ctl list "$pool" >/dev/full 2>/dev/null || status=$?
+is "$status" 1 "status with a full standard output"
+
+# Progress in lines; a scrub at a given rate takes its time, and can be interrupted.
+head -c 2M /dev/urandom >"$tmp/data"
+ctl import "$pool" busy "$tmp/data" >/dev/null
+ctl scrub "$pool" --rate 1500K --progress=plain >/dev/null 2>"$tmp/progress"
+grep -qE '^scrub: [0-9]+%, .* of .*, .*/s, .* left$' "$tmp/progress" || fail "no progress: $(cat "$tmp/progress")"
+if ctl scrub "$pool" 2>&1 >/dev/null | grep .; then
+	fail "progress without a terminal"
+fi
+if command -v script >/dev/null; then
+	script -qec "LD_LIBRARY_PATH='$top_builddir/.libs' '$prmemctl' scrub '$pool' --rate 3M" "$tmp/typescript" >/dev/null
+	grep -qE 'scrub: \[#* *\] [0-9]+%' "$tmp/typescript" || fail "no bar on a terminal: $(cat "$tmp/typescript")"
+fi
+LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" scrub "$pool" --rate 64K >/dev/null 2>"$tmp/err" &
+scrub=$!
+sleep 0.3
+kill -TERM $scrub
+status=0
+wait $scrub || status=$?
+is "$status" 32 "status of a scrub that was interrupted"
+is "$(wc -l <"$tmp/err")" 1 "lines of a scrub that was interrupted"
+
+# Completion.
+. "$top_srcdir/tools/completion/prmemctl"
+prmemctl() {
+	ctl "$@"
+}
+complete_line() { # WORD... - what would be offered for the last word
+	COMP_WORDS=(prmemctl "$@")
+	COMP_CWORD=$#
+	_prmemctl
+	printf '%s ' "${COMPREPLY[@]}"
+}
+is "$(complete_line re)" "resize rename remove repair " "verbs that begin with re"
+is "$(complete_line resize "$pool" bu)" "busy " "disks that begin with bu"
+is "$(complete_line resize --force "$pool" bu)" "busy " "disks behind an option"
+is "$(complete_line remove "$pool" --w)" "--wipe " "options of remove"
+is "$(complete_line format "$pool" --size 1G --l)" "--label " "options behind an argument"
+is "$(complete_line info "$tmp/p.p")" "$pool " "files"
+is "$(complete_line scrub --progress pl)" "plain " "arguments of --progress"
+is "$(complete_line set "$pool" busy res)" "reserve=on reserve=off " "settings"
