@@ -29,7 +29,7 @@ step_lint() {
 }
 
 # Flags that the sources need to be read at all.
-lint_flags=(-D_GNU_SOURCE -D'PACKAGE_VERSION="0"' -I. -Iprmem -Ixarray)
+lint_flags=(-D_GNU_SOURCE -D'PACKAGE_VERSION="0"' -D'CONFDIR="/etc/prmem"' -I. -Iprmem -Ixarray)
 
 step_cppcheck() {
 	need cppcheck cppcheck

@@ -47,7 +47,7 @@ write_on(void *opaque)
 static void
 start(void)
 {
-	char path[80];
+	static char path[80]; /* the server keeps the pointer */
 	struct prmem_open_args args = {.path = path, .pool_size_bytes = UINT64_C(32) << 20};
 	struct prmem_disk_args disk_args = {.name = "busy", .size_bytes = DISK_BYTES};
 	struct control_server_args server_args = {.path = path};
