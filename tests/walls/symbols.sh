@@ -33,6 +33,19 @@ diff=$(diff "$tmp/declared" "$tmp/exported" | sed -n 's/^< \(.*\)/declared, not 
 $diff"
 [ "$(wc -l <"$tmp/declared")" -ge 40 ] || wrong "only $(wc -l <"$tmp/declared") functions found in the headers: the test reads them wrongly"
 
+# Each of them is called by a unit test.
+untested() {
+	while read -r f; do
+		grep -rqw "$f" "$1" || echo "$f"
+	done <"$tmp/declared"
+}
+none=$(untested "$top_srcdir/tests/unit")
+[ -z "$none" ] || wrong "no unit test calls:
+$none"
+mkdir "$tmp/unit"
+grep -vx xa_load "$tmp/declared" >"$tmp/unit/calls"
+[ "$(untested "$tmp/unit")" = xa_load ] || wrong "a function without a unit test was not seen"
+
 # A leak is seen.
 printf 'void plugin_init(void);\nvoid plugin_init(void) {}\nvoid xa_load(void);\nvoid xa_load(void) {}\n' >"$tmp/leaky.c"
 # shellcheck disable=SC2086 # CC may hold flags

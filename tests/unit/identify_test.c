@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * prmem_probe(): a look at a pool from outside, with and without a holder.
+ */
+#include "tests/unit/pool_file.h"
+
+static void
+open_pool(const char *path, struct prmem_pool **ret_pool)
+{
+	const struct prmem_open_args args = {.path = path, .pool_size_bytes = POOL_BYTES};
+
+	CHECK_EQ(prmem_open(&args, ret_pool, NULL), 0);
+}
+
+/* Change @len bytes of the file at @off. */
+static void
+scribble(const char *path, off_t off, size_t len)
+{
+	char junk[512];
+	int fd = open(path, O_WRONLY);
+
+	CHECK(fd >= 0 && len <= sizeof junk);
+	memset(junk, 0xa5, sizeof junk);
+	CHECK_EQ(pwrite(fd, junk, len, off), (ssize_t)len);
+	close(fd);
+}
+
+static void
+refused(const char *path, int code)
+{
+	struct prmem_probe_info there = {.holder_pid = -7};
+	struct prmem_error err = {0};
+
+	CHECK_EQ(prmem_probe(path, &there, &err), code);
+	CHECK_EQ(err.code, code);
+	CHECK(strstr(err.message, path) != NULL);
+	CHECK_EQ(there.holder_pid, -7); /* not touched */
+}
+
+static void
+a_pool_is_known_with_and_without_its_holder(void)
+{
+	struct prmem_probe_info there;
+	struct prmem_pool_info info;
+	struct prmem_pool *pool;
+	const char *path;
+	struct digest before, after;
+
+	work_dir_make(NULL);
+	path = in_dir("pool");
+	open_pool(path, &pool);
+	CHECK_EQ(prmem_set_label(pool, "shelf 4", NULL), 0);
+	prmem_pool_info(pool, &info);
+	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	CHECK_STR(there.uuid, info.uuid);
+	CHECK_STR(there.label, "shelf 4");
+	CHECK_EQ(there.size_bytes, POOL_BYTES);
+	CHECK_EQ(there.holder_pid, getpid());
+	prmem_close(pool);
+
+	before = digest_of(path);
+	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	CHECK_EQ(there.holder_pid, 0);
+	CHECK_STR(there.uuid, info.uuid);
+	after = digest_of(path);
+	CHECK(same(before, after));
+	/* It took no lock that would be in the way. */
+	open_pool(path, &pool);
+	prmem_close(pool);
+	work_dir_remove();
+}
+
+static void
+one_superblock_of_two_is_enough(void)
+{
+	struct prmem_probe_info there;
+	struct prmem_pool_info info;
+	struct prmem_pool *pool;
+	const char *path;
+
+	work_dir_make(NULL);
+	path = in_dir("pool");
+	open_pool(path, &pool);
+	prmem_pool_info(pool, &info);
+	prmem_close(pool);
+	scribble(path, SB_PFN_A * PRMEM_PAGE_SIZE + 64, 64);
+	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	CHECK_STR(there.uuid, info.uuid);
+	scribble(path, SB_PFN_B * PRMEM_PAGE_SIZE + 64, 64);
+	refused(path, -EIO);
+	work_dir_remove();
+}
+
+static void
+what_is_no_pool_is_said_to_be_none(void)
+{
+	const char *path;
+	int fd;
+
+	work_dir_make(NULL);
+	refused(in_dir("missing"), -ENOENT);
+	refused(work_dir, -EINVAL);
+	path = in_dir("foreign");
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0);
+	CHECK_EQ(ftruncate(fd, (off_t)POOL_BYTES), 0);
+	refused(path, -EMEDIUMTYPE);
+	scribble(path, 0, 512);
+	refused(path, -EMEDIUMTYPE);
+	CHECK_EQ(ftruncate(fd, 100), 0);
+	refused(path, -EMEDIUMTYPE);
+	close(fd);
+	work_dir_remove();
+}
+
+UNIT_MAIN(CASE(a_pool_is_known_with_and_without_its_holder), CASE(one_superblock_of_two_is_enough),
+	  CASE(what_is_no_pool_is_said_to_be_none))
