@@ -26,6 +26,9 @@ exec nbdkit --swap "$@"' >/run/nbdkit-swap
 	until_true 60 test -S /run/card.sock || fail "no server: $(cat /run/card.log)"
 	check "the server's memory is locked" sh -c "[ \$(awk '/^VmLck/ { print \$2 }' /proc/$server_card/status) -gt 1000 ]"
 	check "attach" prmem-nbd attach --timeout 30 /run/card.sock pram0
+	for i in /proc/"$server_card"/task/*/stat; do # PF_MEMALLOC_NOIO
+		[ $(($(sed 's/.*) //' "$i" | cut -d' ' -f7) & 0x80000)) -ne 0 ] || fail "not an IO flusher: $i"
+	done
 	mkdir /mnt/card
 	check "mkfs" mkfs.ext4 -q /dev/nbd0
 	check "mount" mount /dev/nbd0 /mnt/card
