@@ -40,7 +40,7 @@ guest_2()
 	check "this is the crash kernel" test -e /proc/vmcore
 	load_modules
 	until_true 30 test -c /dev/dax0.0 || fail "no /dev/dax0.0 in the crash kernel"
-	check "every checksum" check_pool /dev/dax0.0 pram0
+	check "every checksum" check_pool /dev/dax0.0
 	serve card pool=/dev/dax0.0
 	check "attach" prmem-nbd attach /run/card.sock pram0
 	mkdir -p /mnt/card

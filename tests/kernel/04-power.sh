@@ -81,7 +81,7 @@ compare()
 verify()
 {
 	prepare
-	check "every checksum" check_pool /dev/dax0.0 pram0
+	check "every checksum" check_pool /dev/dax0.0
 	open_pool
 	check "mount recovers the journal" mount /dev/nbd0 /mnt/card
 	check "$(wc -l </run/vm/synced) synced files are there" compare

@@ -73,7 +73,7 @@ while time.time() < end:
 	check "unmount" umount /mnt/card
 	check "detach" prmem-nbd detach /dev/nbd0
 	kill_server card
-	check "every checksum" check_pool /dev/dax0.0 pram0
+	check "every checksum" check_pool /dev/dax0.0
 	VM_IO_ALLOWED='oom-kill|Out of memory|invoked oom-killer'
 }
 

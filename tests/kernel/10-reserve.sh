@@ -4,8 +4,8 @@
 # prmem-reserve on a machine without a reservation: what it proposes is put on
 # the command line of the next boot as GRUB would, the node is made, exactly
 # once, a pool lives in it over a kexec, --check is content.  With a changed
-# reservation the node is not made again over the pool, and the pool is there
-# when the reservation is put right.
+# reservation the node is not made again, nothing is served from it, and the pool
+# is there when the reservation is put right.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 VM_MEMORY=6G
 VM_MEMMAP=
@@ -61,7 +61,9 @@ guest_2()
 	cp /run/vm/prmem.cfg /etc/default/grub.d/
 	check "the node is made" prmem-reserve --namespace
 	until_true 10 test -c /dev/dax0.0 || fail "no /dev/dax0.0"
+	check "--check: no pool yet" sh -c "prmem-reserve --check | grep -q 'ok: /dev/dax0.0: holds no pool yet'"
 	serve card pool=/dev/dax0.0 size=128M
+	check "--check while it is served" sh -c "prmem-reserve --check | grep -q 'ok: /dev/dax0.0: holds a pool of its own size'"
 	check "attach" prmem-nbd attach /run/card.sock pram0
 	mkdir -p /mnt/card
 	check "mkfs" mkfs.ext4 -q /dev/nbd0
@@ -82,14 +84,14 @@ guest_2()
 	next 3 "$(sed 's/memmap=512M!/memmap=384M!/' /proc/cmdline)"
 }
 
-# Somebody made the range smaller.
+# Somebody made the range smaller: so is the node.
 guest_3()
 {
-	modprobe -a nd_e820 nd_pmem
-	until_true 10 test -b /dev/pmem0 || fail "no /dev/pmem0"
+	no_kexec_at_reboot
+	check "another size: the node is not made again" sh -c "prmem-reserve --namespace | grep -q 'there already: /dev/dax0.0'"
 	check_fails "another size: --check objects" prmem-reserve --check
-	check_fails "another size: the node is not made again" prmem-reserve --namespace
-	check "it says why" grep -q 'info block' /tmp/check_fails.out
+	check "it says why" grep -q 'PROBLEM: /dev/dax0.0: .*its superblock says' /tmp/check_fails.out
+	check_fails "another size: not served" timeout 60 nbdkit -f -U /run/card.sock prmem pool=/dev/dax0.0
 	next 4 "$(cat /run/vm/cmdline)"
 }
 

@@ -36,7 +36,7 @@ host()
 		After=basic.target remote-fs.target
 		[Service]
 		Type=exec
-		ExecStart=/bin/bash -c '. /run/vm/env; ldconfig; VM_GUEST=1 VM_STAGE=$$(cat /run/vm/stage) bash $$VM_SCENARIO; echo $$? >/run/vm/status; systemctl poweroff'
+		ExecStart=/bin/bash -c '. /run/vm/env; VM_GUEST=1 VM_STAGE=$$(cat /run/vm/stage) bash $$VM_SCENARIO; echo $$? >/run/vm/status; systemctl poweroff'
 		StandardOutput=tty
 		StandardError=tty
 		TTYPath=/dev/console
@@ -47,7 +47,7 @@ host()
 	vm_start
 	vm_wait
 	in_order "at poweroff" "$(sed 's/\r$//' "$VM_DIR/console" | sed '0,/VM-MARK poweroff/d')"
-	in_order "at kexec" "$(sed 's/\r$//' "$VM_DIR/console" | sed '0,/VM-MARK kexec/d; /VM-MARK poweroff/,$d')"
+	in_order "at kexec" "$(sed 's/\r$//' "$VM_DIR/console" | sed '0,/VM-MARK kexec/d; /systemd-kexec.service/,$d')"
 }
 
 # in_order WHEN CONSOLE: what the manager said when it took things down.
@@ -101,6 +101,9 @@ guest_1()
 	mkdir /srv/files
 	cp -r /usr/share/doc /srv/files/
 	(cd /srv/files && find . -type f -print0 | xargs -0 sha256sum) >/run/vm/manifest
+	check "the unit's server answers prmemctl" prmemctl resize main pram0 320M
+	check "the device grows" until_true 60 sh -c '[ "$(blockdev --getsize64 /dev/prmem/pram0)" = $((320 << 20)) ]'
+	check "and the file system" resize2fs /dev/prmem/pram0
 
 	(while :; do dd if=/dev/urandom of=/srv/busy bs=64k count=16 conv=fsync status=none || echo >/run/busy-failed; done) &
 	busy=$!

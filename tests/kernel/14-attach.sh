@@ -108,6 +108,7 @@ monitors()
 	kill_server a
 	serve a pool=/dev/dax0.0
 	is "attach looks after it again" "$(attach /run/a.sock pram0)" /dev/nbd0
+	becomes nbd0 attached
 	check "and its dead connections are replaced" readable /dev/nbd0
 	is "by another process" "$([ "$(field nbd0 monitor)" != "$monitor" ] && echo yes)" yes
 	kill_server a
@@ -123,6 +124,7 @@ monitors()
 	is "SIGTERM ends it well" $? 0
 	is "and leaves the device" "$(field nbd0 state)" unattended
 	is "which a third takes" "$(attach /run/a.sock pram0)" /dev/nbd0
+	becomes nbd0 attached
 	check "read" readable /dev/nbd0
 }
 

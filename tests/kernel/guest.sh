@@ -152,31 +152,26 @@ same()
 	(cd "$1/files" && sha256sum --quiet -c "$2")
 }
 
-# read_all SOCKET DISK...: read every page of the disks, which checks every CRC.
-read_all()
+# readme HEADING: the lines of README below it.
+readme()
 {
-	local sock=$1 disk
-
-	shift
-	for disk; do
-		nbdcopy "nbd+unix:///$disk?socket=$sock" null: || return 1
-	done
+	awk -v heading="### $1" '$0 == heading { on = 1; next } /^#/ { on = 0 } on && sub(/^    /, "")' /run/vm/README
 }
 
-# check_pool POOL DISK...: that nothing in it is damaged.  The pool is closed.
+# type_readme HEADING: type them, as a new user would.
+type_readme()
+{
+	local line lines
+
+	lines=$(readme "$1")
+	[ -n "$lines" ] || fail "README has no lines below \"$1\""
+	while IFS= read -r line; do
+		check "README: $line" bash -c "$line </dev/null >/tmp/typed 2>&1 || { cat /tmp/typed; exit 1; }"
+	done <<<"$lines"
+}
+
+# check_pool POOL: that nothing in it is damaged, every checksum.  The pool is closed.
 check_pool()
 {
-	local pool=$1
-
-	shift
-	if command -v prmemctl >/dev/null; then
-		prmemctl check "$pool" && return 0
-		return 1
-	fi
-	serve check_pool -r "pool=$pool"
-	read_all /run/check_pool.sock "$@" || { cat /run/check_pool.log; return 1; }
-	if grep -iE 'damage|repair' /run/check_pool.log; then
-		return 1
-	fi
-	kill_server check_pool TERM
+	prmemctl scrub "$1"
 }

@@ -16,6 +16,7 @@
 #   PRMEM_VM_KERNEL    Debian package of the kernel (default: what linux-image-amd64 depends on)
 #   PRMEM_VM_ACCEL     kvm or tcg (default: kvm where a trial boot works)
 #   PRMEM_VM_DEST      what "make install DESTDIR=" made already (default: made here)
+#   PRMEM_VM_APPEND    more words for the kernel's command line, such as loglevel=7
 #   PRMEM_VM_KEEP      keep the working directory
 
 if [ -n "${VM_GUEST:-}" ]; then
@@ -64,6 +65,16 @@ vm_kernel_package()
 		apt-cache depends linux-image-amd64 2>/dev/null |
 			awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }'
 	fi
+}
+
+# The newest of that series in the cache.
+vm_kernel_kept()
+{
+	local dir
+
+	for dir in "$VM_CACHE"/linux-image-6.1.*; do
+		[ ! -e "$dir/done" ] || basename "$dir"
+	done | sort -V | tail -n 1
 }
 
 # vm_fetch PACKAGE: unpack a kernel package into the cache.
@@ -150,6 +161,17 @@ vm_install()
 		return 1
 	}
 	vm_merge_usr "$1"
+	vm_libraries "$1"
+}
+
+# Where the loader looks without ldconfig, which takes seconds in the machine.
+vm_libraries()
+{
+	local dir
+
+	dir=$1/usr/lib/$(uname -m)-linux-gnu
+	mkdir -p "$dir"
+	find "$1" -name 'libprmem.so.*' ! -path "$dir/*" -exec cp -a {} "$dir/" \;
 }
 
 # A directory /lib in the layer would hide the host's symlink of that name.
@@ -174,9 +196,13 @@ vm_setup_machine()
 		command -v "$tool" >/dev/null || vm_skip "$tool is not installed"
 	done
 	package=$(vm_kernel_package)
+	if [ -z "$package" ] || ! vm_fetch "$package"; then
+		[ -z "${PRMEM_VM_KERNEL:-}" ] || vm_skip "cannot download $package"
+		# an older one that is here already does as well
+		package=$(vm_kernel_kept)
+		[ -n "$package" ] || vm_skip "cannot download a kernel (apt-get update?)"
+	fi
 	VM_KERNEL=$package
-	[ -n "$package" ] || vm_skip "no kernel package is known (apt-get update?)"
-	vm_fetch "$package" || vm_skip "cannot download $package"
 	VM_DIR=$(mktemp -d "${TMPDIR:-/tmp}/prmem-vm.XXXXXX") || exit 1
 	trap vm_cleanup EXIT
 	trap 'exit 130' INT TERM
@@ -191,11 +217,11 @@ vm_setup()
 	vm_setup_machine
 	vm_install "$VM_DIR/dest" || vm_fail "make install failed in $PRMEM_BUILDDIR"
 	install -m 755 "$VM_SRCDIR/guest-main" "$VM_DIR/share/"
-	cp "$VM_SRCDIR/vm.sh" "$VM_SRCDIR/guest.sh" "$VM_SCENARIO" "$VM_DIR/share/"
+	cp "$VM_SRCDIR/vm.sh" "$VM_SRCDIR/guest.sh" "$VM_SRCDIR/../../README" "$VM_SCENARIO" "$VM_DIR/share/"
 	echo 1 >"$VM_DIR/share/stage"
 	{
 		printf 'export %s=%q\n' VM_SCENARIO "/run/vm/${VM_SCENARIO##*/}" VM_SRCDIR /run/vm VM_NAME "$VM_NAME" \
-			PRMEM_BUILDDIR "$PRMEM_BUILDDIR" VM_ACCEL "$VM_ACCEL"
+			PRMEM_BUILDDIR "$PRMEM_BUILDDIR" PRMEM_VM_NEWER "${PRMEM_VM_NEWER:-}" VM_ACCEL "$VM_ACCEL"
 		printf 'VM_ARGS=(%s)\n' "${VM_ARGS[*]@Q}"
 	} >"$VM_DIR/share/env"
 	VM_DEADLINE=$((SECONDS + VM_LIMIT))
@@ -221,13 +247,17 @@ vm_start()
 	rm -f "$VM_DIR/share/status" "$VM_DIR/pid"
 	: >"$VM_DIR/console"
 	# nowatchdog: it would bark at a machine that is only slow; hung tasks are
-	# still found.
+	# still found.  norandmaps: QEMU translates code once for each address that
+	# it runs at, and a store into a page that it has translated walks all of
+	# these.  With libraries at random addresses every process pays for the
+	# first, and the kernel after a kexec, which clears such pages by bytes,
+	# takes minutes for one.
 	# shellcheck disable=SC2086
-	nice timeout -k 1 "$left" qemu-system-x86_64 $VM_ACCEL -m "$VM_MEMORY" -smp 2 -nodefaults -display none \
+	timeout -k 1 "$left" qemu-system-x86_64 $VM_ACCEL -m "$VM_MEMORY" -smp 2 -nodefaults -display none \
 		-no-reboot -pidfile "$VM_DIR/pid" -serial stdio -device virtio-rng-pci \
 		-monitor "unix:$VM_DIR/monitor,server=on,wait=off" \
 		-kernel "$VM_DIR/share/vmlinuz" -initrd "$VM_DIR/share/initrd.img" \
-		-append "console=ttyS0 loglevel=4 panic=-1 nowatchdog $VM_MEMMAP $VM_APPEND" \
+		-append "console=ttyS0 loglevel=4 panic=-1 nowatchdog norandmaps $VM_MEMMAP $VM_APPEND ${PRMEM_VM_APPEND:-}" \
 		-virtfs local,path="$VM_ROOT",mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_DIR/dest/",mount_tag=dest,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$VM_MODULES",mount_tag=modules,security_model=none,readonly=on,multidevs=remap \

@@ -127,6 +127,22 @@ machine 'quiet memmap=4G!64G' <<-'END'
 END
 says 1 'PROBLEM: memmap=4G!64G is on the command line, but' --check
 
+# A range that this kernel made a block device of, because it does not accept
+# what is in it: an info block, at its start or at one that it may have had.
+region=$PRMEM_RESERVE_ROOT/sys/bus/nd/devices/ndbus0
+mkdir -p "$region/region0/namespace0.0/block/pmem0" "$PRMEM_RESERVE_ROOT"/{dev,sys/class/block/pmem0}
+echo e820 >"$region/provider"
+echo 536870912 >"$region/region0/size"
+echo 1048576 | tee "$region/region0/namespace0.0/block/pmem0/size" >"$PRMEM_RESERVE_ROOT/sys/class/block/pmem0/size"
+truncate -s 512M "$PRMEM_RESERVE_ROOT/dev/pmem0"
+for at in 0 384; do
+	echo NVDIMM_DAX_INFO | dd of="$PRMEM_RESERVE_ROOT/dev/pmem0" bs=4096 seek=$((at * 256 + 1)) conv=notrunc status=none
+	says 1 "the range holds an info block \(NVDIMM_DAX_INFO, ${at}M? behind its start\)" --namespace
+	says 1 "PROBLEM: /dev/pmem0: its info block \(NVDIMM_DAX_INFO, ${at}M? behind" --check
+	dd if=/dev/zero of="$PRMEM_RESERVE_ROOT/dev/pmem0" bs=4096 seek=$((at * 256 + 1)) count=1 conv=notrunc status=none
+done
+says 1 'ok: /dev/pmem0: no device-DAX node in it yet' --check
+
 says 1 'unknown option' --nonsense
 says 1 'too many' 1G 2G
 says 1 'takes no argument' --namespace x

@@ -267,6 +267,7 @@ attach_again(struct session *s, const struct attach_args *args, int index, struc
 			       index);
 	if (r < 0)
 		return r;
+	s->state.nr_live = s->nr_links + s->nr_unknown;
 	return state_write(&s->state, why);
 }
 

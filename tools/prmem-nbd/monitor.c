@@ -238,10 +238,12 @@ look_after(struct watch *w)
 		/* Not at once: a device that is being detached loses its connections first. */
 		w->dead_since_ms = now_ms();
 		w->retry_at_ms = w->dead_since_ms + RETRY_MIN_MS;
-		if (s->nr_links + s->nr_unknown == 0) {
-			publish(s);
+	}
+	/* Connections of one server may be seen to die one after the other. */
+	if (s->nr_links + s->nr_unknown < s->state.nr_live) {
+		publish(s);
+		if (s->state.nr_live == 0)
 			say_to_manager("STATUS=waiting for the server");
-		}
 	}
 	if (w->offer && now_ms() >= w->retry_at_ms && !offer(w))
 		return false;
