@@ -33,7 +33,6 @@
 	X(OBJECT_FLUSH, "content of a caller's page, run or buffer")                                                   \
 	X(OBJECT_FENCE, "the same, before a slot points to it")                                                        \
 	X(DATA_FLUSH, "content of an instance's data")                                                                 \
-	X(DATA_FENCE, "the same, before the record points to it")                                                      \
 	X(SINGLE_COPY, "content of a page that is written by itself in a full pool")                                   \
 	X(SINGLE_FENCE, "the same, before its slot points to it")                                                      \
 	X(PARTIAL_COPY, "content of a page that is changed in part")                                                   \

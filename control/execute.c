@@ -50,7 +50,13 @@ static const struct verb verbs[] = {
 	{"scrub", VERB_READS, {{"disk", KEY_TEXT, false}, {"rate", KEY_NUMBER, false}}, verb_scrub},
 	{"repair", VERB_ALONE, {{"scrub", KEY_FLAG, false}}, verb_repair},
 	{"export", VERB_READS, {{"disk", KEY_TEXT, true}}, verb_export},
-	{"import", 0, {{"disk", KEY_TEXT, true}, {"size", KEY_NUMBER, false}, {"force", KEY_FLAG, false}}, verb_import},
+	{"import",
+	 0,
+	 {{"disk", KEY_TEXT, true},
+	  {"size", KEY_NUMBER, false},
+	  {"data", KEY_NUMBER, false},
+	  {"force", KEY_FLAG, false}},
+	 verb_import},
 };
 
 static const struct verb *

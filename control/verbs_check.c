@@ -36,6 +36,8 @@ kind_name(enum prmem_finding_kind kind)
 		return "free";
 	case PRMEM_FOUND_LOST:
 		return "lost";
+	case PRMEM_FOUND_BEHIND:
+		return "behind";
 	}
 	return "other";
 }

@@ -2,20 +2,16 @@
 /*
  * export and import: what a disk holds, from hole to hole.
  *
- * An import fills a disk of another name and gives it its own in the end, so
- * that a disk is there as a whole or not at all.  What an import leaves that
- * was killed is a disk that is called NAME.importing; the next import of that
- * name removes it.
+ * An import fills a disk that nobody sees, which gets its name in the end, and
+ * takes the place of the one that had it, in one step: so a disk is there as a
+ * whole or not at all, and what was there before stays until then.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/verb.h"
-
-#define SUFFIX ".importing"
 
 /* Extents that are looked up at a time: nobody waits while they are copied. */
 #define NR_EXTENTS 256
@@ -129,86 +125,96 @@ verb_export(const struct control *control, struct json_object *request, struct j
 
 struct import {
 	const struct control *control;
-	const char *name; /* of the disk that is to be there */
-	char temp[PRMEM_NAME_MAX + 1]; /* what it is called until it is whole */
+	const char *name;
 	bool replaces; /* there is one of that name */
-	struct prmem_instance_info old;
 	struct prmem_disk *disk;
 	uint64_t size_bytes; /* 0: not known before the end */
-	uint64_t nr_data_bytes;
+	uint64_t data_bytes; /* of it at most, or 0: not known */
+	uint64_t nr_data_bytes; /* taken in */
 };
 
 /* What can be refused is refused before anything is taken in. */
 static int
 import_look(struct import *m, bool force, struct prmem_error *err)
 {
-	const struct control *control = m->control;
+	struct prmem_instance_info old;
 
-	if (strlen(m->name) + strlen(SUFFIX) > PRMEM_NAME_MAX)
-		return verb_error(err, -ENAMETOOLONG, "disk %.80s: its name is too long for an import, %zu at most",
-				  m->name, PRMEM_NAME_MAX - strlen(SUFFIX));
-	snprintf(m->temp, sizeof m->temp, "%s" SUFFIX, m->name);
-	m->replaces = find_disk(control, m->name, &m->old, err) == 0;
+	m->replaces = find_disk(m->control, m->name, &old, err) == 0;
 	if (!m->replaces)
 		return 0;
 	if (!force)
 		return verb_error(err, -EEXIST, "disk %s exists: --force replaces it by what is imported", m->name);
-	if (m->old.read_only)
+	if (old.read_only)
 		return verb_error(err, -EPERM, "disk %s is read-only: set read-only=off first", m->name);
-	if (m->old.nr_handles > 0)
+	if (old.nr_handles > 0)
 		return verb_error(err, -EBUSY, "disk %s is in use; detach its clients", m->name);
 	return 0;
 }
 
-/* What an earlier import left goes; one that is under way stays, for its disk is open. */
 static int
 import_start(struct import *m, struct prmem_error *err)
 {
 	const struct prmem_disk_args args = {
-		.name = m->temp,
+		.name = m->name,
 		.size_bytes = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX,
-		.description = m->replaces ? m->old.description : NULL,
 	};
-	int r = prmem_disk_remove(m->control->pool, m->temp, 0, NULL, NULL, err);
+	int r = prmem_disk_begin(m->control->pool, &args, &m->disk, err);
 
 	if (r == -EBUSY)
 		return verb_error(err, r, "disk %s: another import of it is under way", m->name);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	r = prmem_disk_create(m->control->pool, &args, err);
-	if (r < 0)
-		return r;
-	r = prmem_disk_open(m->control->pool, m->temp, &m->disk, err);
-	if (r < 0)
-		(void)prmem_disk_remove(m->control->pool, m->temp, 0, NULL, NULL, NULL);
 	return r;
+}
+
+/* Say how much room is missing, as far as it can be known. */
+static int
+pool_is_full(const struct import *m, struct prmem_error *err)
+{
+	uint64_t all = m->data_bytes != 0 ? m->data_bytes : m->size_bytes;
+	const char *beside = m->replaces ? ", beside the disk that it replaces" : "";
+
+	if (all <= m->nr_data_bytes)
+		return verb_error(err, -ENOSPC,
+				  "disk %s: the pool is full: it had room for %" PRIu64
+				  " bytes of data%s; free some, or grow the pool",
+				  m->name, m->nr_data_bytes, beside);
+	return verb_error(err, -ENOSPC,
+			  "disk %s: the pool is full: it had room for %" PRIu64
+			  " bytes of data%s, and needs up to %" PRIu64 " more; free them, or grow the pool",
+			  m->name, m->nr_data_bytes, beside, all - m->nr_data_bytes);
+}
+
+static int
+import_write(struct import *m, const void *buf, uint32_t len_bytes, uint64_t off, struct prmem_error *err)
+{
+	uint64_t limit = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX;
+	int r;
+
+	if (off > limit || len_bytes > limit - off)
+		return verb_error(err, -EFBIG, "disk %s: what is imported is larger than it can be", m->name);
+	r = prmem_disk_write(m->disk, buf, len_bytes, off);
+	if (r == -ENOSPC)
+		return pool_is_full(m, err);
+	if (r < 0)
+		return verb_error(err, r, "disk %s: cannot be written at %" PRIu64 ": %s", m->name, off, strerror(-r));
+	m->nr_data_bytes += len_bytes;
+	return report_progress(m->control, off + len_bytes, m->size_bytes);
 }
 
 static int
 import_all(struct import *m, struct prmem_error *err)
 {
 	const struct control_io *io = m->control->io;
-	uint64_t limit = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX;
 	void *buf = malloc(CONTROL_DATA_MAX);
 	uint32_t len_bytes;
-	uint64_t off;
+	uint64_t off = 0;
 	int r = buf == NULL ? -ENOMEM : 1;
 
 	while (r > 0) {
 		r = io->take(io->opaque, buf, &len_bytes, &off);
-		if (r <= 0)
-			break;
-		if (off > limit || len_bytes > limit - off)
-			r = verb_error(err, -EFBIG, "disk %s: what is imported is larger than it can be", m->name);
-		else
-			r = prmem_disk_write(m->disk, buf, len_bytes, off);
-		if (r < 0 && err->message[0] == '\0')
-			verb_error(err, r, "disk %s: cannot be written at %" PRIu64 ": %s", m->name, off,
-				   r == -ENOSPC ? "the pool is full" : strerror(-r));
-		if (r < 0)
-			break;
-		m->nr_data_bytes += len_bytes;
-		r = report_progress(m->control, off + len_bytes, m->size_bytes) < 0 ? -ECANCELED : 1;
+		if (r > 0) {
+			r = import_write(m, buf, len_bytes, off, err);
+			r = r < 0 ? r : 1;
+		}
 	}
 	free(buf);
 	if (r == 0 && m->size_bytes != 0 && off != m->size_bytes)
@@ -218,36 +224,12 @@ import_all(struct import *m, struct prmem_error *err)
 		m->size_bytes = off;
 	if (r == 0 && (off < 1 || off > PRMEM_DISK_SIZE_MAX))
 		r = verb_error(err, -EINVAL, "disk %s: nothing to import, or more than a disk can hold", m->name);
+	/* Durable before it gets its name. */
+	if (r == 0)
+		r = prmem_sync(m->control->pool);
 	if (r < 0 && err->message[0] == '\0')
 		verb_error(err, r, "disk %s: was not imported: %s", m->name,
 			   r == -ECANCELED ? "it was interrupted" : strerror(-r));
-	return r;
-}
-
-/* It is whole: durable first, then its size, properties and name. */
-static int
-import_finish(struct import *m, struct prmem_error *err)
-{
-	struct prmem_pool *pool = m->control->pool;
-	const bool on = true;
-	const struct prmem_disk_changes changes = {.reserve = m->replaces && m->old.reserved ? &on : NULL};
-	struct prmem_instance *inst;
-	int r = prmem_sync(pool);
-
-	if (r < 0)
-		return verb_error(err, r, "disk %s: was not imported: %s", m->name, strerror(-r));
-	r = prmem_disk_resize(pool, m->temp, m->size_bytes, false, err);
-	if (r == 0 && changes.reserve != NULL)
-		r = prmem_disk_set(pool, m->temp, &changes, err);
-	if (r == 0 && m->replaces)
-		r = prmem_disk_remove(pool, m->name, 0, NULL, NULL, err);
-	if (r < 0)
-		return r;
-	r = prmem_get(pool, PRMEM_SUBSYSTEM_RAMDISK, m->temp, 0, &inst, err);
-	if (r < 0)
-		return r;
-	r = prmem_rename(inst, m->name, err);
-	prmem_put(inst);
 	return r;
 }
 
@@ -259,8 +241,10 @@ verb_import(const struct control *control, struct json_object *request, struct j
 		.control = control,
 		.name = get_text(request, "disk"),
 		.size_bytes = get_number(request, "size", 0),
+		.data_bytes = get_number(request, "data", 0),
 	};
-	int r = import_look(&m, get_flag(request, "force"), err);
+	bool force = get_flag(request, "force");
+	int r = import_look(&m, force, err);
 
 	if (r < 0)
 		return r;
@@ -269,13 +253,12 @@ verb_import(const struct control *control, struct json_object *request, struct j
 		return r;
 	memset(err, 0, sizeof *err);
 	r = import_all(&m, err);
-	prmem_disk_close(m.disk);
 	if (r == 0)
-		r = import_finish(&m, err);
-	if (r < 0) {
-		(void)prmem_disk_remove(control->pool, m.temp, 0, NULL, NULL, NULL);
+		r = prmem_disk_finish(m.disk, m.size_bytes, force ? PRMEM_FINISH_REPLACE : 0, err);
+	/* Unless it is finished, it is gone with this. */
+	prmem_disk_close(m.disk);
+	if (r < 0)
 		return r;
-	}
 	put_number(result, "data", m.nr_data_bytes);
 	return report_disk(control, m.name, result, err);
 }

@@ -61,6 +61,7 @@ add_stats(struct json_object *object, const struct prmem_stats *stats)
 struct listing {
 	const char *only; /* or NULL */
 	struct json_object *disks;
+	uint64_t nr_nodes; /* of all */
 };
 
 static int
@@ -69,6 +70,7 @@ list_one(void *opaque, const struct prmem_instance_info *info)
 	struct listing *listing = opaque;
 	struct json_object *disk;
 
+	listing->nr_nodes += info->nr_nodes;
 	if (listing->only != NULL && strcmp(listing->only, info->name) != 0)
 		return 0;
 	disk = json_object_new_object();
@@ -98,10 +100,11 @@ verb_stat(const struct control *control, struct json_object *request, struct jso
 	put_number(pool, "pages_free", info.nr_free);
 	put_number(pool, "pages_total", info.nr_pages);
 	put_number(pool, "pages_bad", info.nr_bad);
+	(void)prmem_list(control->pool, PRMEM_SUBSYSTEM_RAMDISK, list_one, &listing);
+	put_number(pool, "nodes", listing.nr_nodes);
 	add_stats(pool, &stats);
 	json_object_object_add(result, "pool", pool);
 	json_object_object_add(result, "disks", listing.disks);
-	(void)prmem_list(control->pool, PRMEM_SUBSYSTEM_RAMDISK, list_one, &listing);
 	if (listing.only != NULL && json_object_array_length(listing.disks) == 0)
 		return verb_error(err, -ENOENT, "pool %.200s: there is no disk %.80s", control->path, listing.only);
 	for (size_t i = json_object_array_length(listing.disks); i-- > 0;) {

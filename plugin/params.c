@@ -73,7 +73,7 @@ parse_size(const char *what, const char *text, uint64_t min_bytes, uint64_t max_
 	if (nr_digits == 0 || !known) {
 		nbdkit_error(
 			"%s is not a size (%s): give a whole number with K, M, G or T after it, such as 512M or 1G",
-			what, text);
+			what, shown(text));
 		return -1;
 	}
 	errno = 0;
@@ -99,6 +99,12 @@ param_pool(const char *value)
 	if (*value == '\0') {
 		nbdkit_error("pool= is empty: give the path of the pool, such as /dev/dax0.0 or /var/lib/prmem/pool");
 		return -1;
+	}
+	for (const char *p = value; *p; p++) {
+		if (iscntrl((unsigned char)*p)) {
+			nbdkit_error("pool=%s has a control character in it: give a path without", shown(value));
+			return -1;
+		}
 	}
 	/* nbdkit goes to / when it goes into the background. */
 	params.pool = nbdkit_absolute_path(value);
@@ -161,6 +167,39 @@ param_low_space(const char *value)
 }
 
 static int
+param_region(const char *value)
+{
+	const char **grown = realloc(params.region_paths, (params.nr_regions + 2) * sizeof(*grown));
+	char *path;
+
+	if (!grown) {
+		nbdkit_error("no memory for region=%s", shown(value));
+		return -1;
+	}
+	params.region_paths = grown;
+	grown[params.nr_regions] = NULL;
+	if (*value == '\0') {
+		nbdkit_error("region= is empty: give the path of a region that was added to the pool");
+		return -1;
+	}
+	path = nbdkit_absolute_path(value);
+	if (!path)
+		return -1;
+	grown[params.nr_regions++] = path;
+	grown[params.nr_regions] = NULL;
+	return 0;
+}
+
+static int
+param_degraded(const char *value)
+{
+	int on = nbdkit_parse_bool(value);
+
+	params.degraded = on > 0;
+	return on < 0 ? -1 : 0;
+}
+
+static int
 param_format(const char *value)
 {
 	if (strcmp(value, "auto") == 0) {
@@ -220,7 +259,7 @@ params_config(const char *key, const char *value)
 	for (size_t i = 0; i < NR_PARAMS; i++) {
 		if (strcmp(key, table[i].key) != 0)
 			continue;
-		if (given[i]) {
+		if (given[i] && table[i].parse != param_region) {
 			nbdkit_error("%s= is given twice (the second time %s): give it once", key, shown(value));
 			return -1;
 		}
@@ -229,11 +268,11 @@ params_config(const char *key, const char *value)
 	}
 	for (size_t i = 0; i < NR_PARAMS; i++) {
 		if (same_but_for_form(key, table[i].key)) {
-			nbdkit_error("unknown parameter %s=: write %s=", key, table[i].key);
+			nbdkit_error("unknown parameter %s=: write %s=", shown(key), table[i].key);
 			return -1;
 		}
 	}
-	nbdkit_error("unknown parameter %s=: nbdkit prmem --help lists those there are", key);
+	nbdkit_error("unknown parameter %s=: nbdkit prmem --help lists those there are", shown(key));
 	return -1;
 }
 
@@ -329,6 +368,11 @@ params_dump(void)
 void
 params_free(void)
 {
+	for (size_t i = 0; i < params.nr_regions; i++)
+		free((char *)params.region_paths[i]);
+	free(params.region_paths);
+	params.region_paths = NULL;
+	params.nr_regions = 0;
 	free(params.pool);
 	free(params.wanted);
 	params.pool = NULL;

@@ -308,6 +308,8 @@ start_pool(bool read_only)
 		.pool_size_bytes = params.pool_size_bytes,
 		.format = params.format,
 		.read_only = read_only,
+		.region_paths = params.region_paths,
+		.degraded = params.degraded,
 		.notice = on_notice,
 	};
 	struct stat st;
@@ -316,6 +318,10 @@ start_pool(bool read_only)
 	if (read_only && params.format == PRMEM_FORMAT_FORCE) {
 		nbdkit_error(
 			"format=force and -r contradict each other: nothing is made with -r; leave one of them out");
+		return -1;
+	}
+	if (params.degraded && !read_only) {
+		nbdkit_error("degraded= is given without -r: a pool with a missing region is served read-only at most");
 		return -1;
 	}
 	if (!existed && check_new_pool(read_only) < 0)

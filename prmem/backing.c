@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -252,17 +253,32 @@ backing_size(struct backing *backing, const struct prmem_open_args *args, struct
 	return 0;
 }
 
-void
-backing_undo(const struct backing *backing, const char *path, bool locked)
+static bool
+is_named(const struct backing *backing, const char *path)
 {
 	struct stat named, opened;
 
-	if (!locked)
+	return stat(path, &named) == 0 && fstat(backing->fd, &opened) == 0 && named.st_dev == opened.st_dev &&
+	       named.st_ino == opened.st_ino;
+}
+
+int
+backing_check_name(const struct backing *backing, const char *path, struct prmem_error *err)
+{
+	if (is_named(backing, path))
+		return 0;
+	return error_set(err, -EAGAIN, "pool %.200s: was replaced or removed while it was opened: try again", path);
+}
+
+void
+backing_undo(const struct backing *backing, const char *path, bool locked)
+{
+	/* What could not be locked may be another process's by now, unless it can be locked after all. */
+	if (!locked && flock(backing->fd, LOCK_EX | LOCK_NB) < 0)
 		return;
 	if (backing->created) {
 		/* Only if the name is still that of the file which this open made. */
-		if (stat(path, &named) == 0 && fstat(backing->fd, &opened) == 0 && named.st_dev == opened.st_dev &&
-		    named.st_ino == opened.st_ino)
+		if (is_named(backing, path))
 			(void)unlink(path);
 	} else if (backing->was_empty && ftruncate(backing->fd, 0) < 0) {
 		return; /* it stays a file of zeroes, which the next open takes as blank */

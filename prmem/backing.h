@@ -37,10 +37,18 @@ MUST_CHECK int backing_open(const struct prmem_open_args *args, struct backing *
 MUST_CHECK int backing_size(struct backing *backing, const struct prmem_open_args *args, struct prmem_error *err);
 
 /*
+ * backing_check_name() - is what was opened, and is locked by now, still what
+ * the path names?  Who made a new file and failed removes it, and a pool
+ * without a name would be gone with its server.
+ * Context: the lock is held.
+ * Return: 0, -EAGAIN.
+ */
+MUST_CHECK int backing_check_name(const struct backing *backing, const char *path, struct prmem_error *err);
+
+/*
  * backing_undo() - the open failed: take back what it did to the file.
- * Context: the lock is held and the file is not mapped; or it could not be
- *   locked (@locked is false): then nothing of it is taken back, since another
- *   process works on it.
+ * Context: the lock is held and the file is not mapped; or it was not locked
+ *   (@locked is false): if another process has locked it nothing is taken back.
  */
 void backing_undo(const struct backing *backing, const char *path, bool locked);
 

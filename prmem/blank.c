@@ -34,6 +34,7 @@ blank_check(const struct backing *backing, const struct pm *pm, const struct prm
 	    struct prmem_error *err)
 {
 	bool is_device = backing->is_device;
+	const struct probe_watch watch = {args->progress, args->opaque};
 	char what[112];
 	struct stat st;
 	uint64_t off;
@@ -49,7 +50,9 @@ blank_check(const struct backing *backing, const struct pm *pm, const struct prm
 		args_notice(args, "pool %.200s: reading all of it (%" PRIu64 " MiB) to be sure that it is blank",
 			    args->path, ((uint64_t)st.st_blocks * 512) >> 20);
 	if (r == 0)
-		r = probe_data(pm, backing->fd, is_device, &off);
+		r = probe_data(pm, backing->fd, is_device, 0, &watch, &off);
+	if (r == -ECANCELED)
+		return error_set(err, r, "pool %.200s: interrupted while it was searched for what is on it", args->path);
 	if (r < 0)
 		return error_set(err, r, "pool %.200s: cannot be searched for what is on it: %s", args->path,
 				 strerror(-r));

@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "prmem/guard.h"
 #include "prmem/region.h"
+#include "prmem/wary.h"
 
 static int
 hold_instances(struct check *c, struct prmem_error *err)
@@ -36,7 +37,8 @@ hold_instances(struct check *c, struct prmem_error *err)
 		/* One that is being removed goes away under us, unless nobody can change anything. */
 		if (atomic_load(&inst->removed) && !pool_is_read_only(c->pool))
 			continue;
-		if (wanted != NULL && (!instance_is_disk(inst) || strcmp(inst->rec.name, wanted) != 0))
+		if (wanted != NULL && (!instance_is_disk(inst) || instance_is_hidden(inst) ||
+				       strcmp(inst->rec.name, wanted) != 0))
 			continue;
 		inst->nr_holds++;
 		c->insts[c->nr_insts++] = inst;
@@ -113,6 +115,8 @@ check_found(struct check *c, const struct check_found *found)
 {
 	struct check_found *last = c->nr_found > 0 ? &c->found[c->nr_found - 1] : NULL;
 
+	if (found->kind != PRMEM_FOUND_LOST && found->kind != PRMEM_FOUND_BEHIND)
+		wary_begin(c->pool);
 	if (last != NULL && last->kind == found->kind && last->inst == found->inst && last->text == found->text &&
 	    last->repaired == found->repaired && last->idx + last->nr == found->idx && found->inst != NULL) {
 		last->nr += found->nr;
@@ -161,7 +165,7 @@ tell_one(struct check *c, const struct check_found *found)
 		if (finding.off < size_bytes)
 			finding.len_bytes = MIN(finding.len_bytes, size_bytes - finding.off);
 	}
-	if (found->kind != PRMEM_FOUND_LOST)
+	if (found->kind != PRMEM_FOUND_LOST && found->kind != PRMEM_FOUND_BEHIND)
 		c->result->nr_findings++;
 	if (found->repaired)
 		c->result->nr_repaired++;
@@ -236,20 +240,29 @@ check_header(struct check *c, const struct pool_region *region)
 void
 check_superblocks(struct check *c)
 {
-	static const char *const texts[2] = {"superblock A (page 0) is damaged or behind",
-					     "superblock B (page 32) is damaged or behind"};
+	static const char *const texts[2] = {"superblock A (page 0) is damaged", "superblock B (page 32) is damaged"};
+	static const char *const behind[2] = {
+		"superblock A (page 0) is behind the other one, as a crash leaves it; whoever opens the pool for "
+		"writing next writes it anew",
+		"superblock B (page 32) is behind the other one, as a crash leaves it; whoever opens the pool for "
+		"writing next writes it anew"};
 	static const uint32_t pfns[2] = {SB_PFN_A, SB_PFN_B};
 	struct prmem_pool *pool = c->pool;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		struct check_found found = {.kind = PRMEM_FOUND_SUPERBLOCK, .idx = pfns[i], .nr = 1, .text = texts[i]};
 		struct sb_media sb;
-		bool same;
+		bool readable;
 
 		LOCK_FOR_SCOPE(&pool->sb_lock);
-		same = check_copy_page(pool, pfns[i], &sb) && memcmp(&sb, &pool->sb, sizeof sb) == 0;
-		if (!same)
-			check_found(c, &found);
+		readable = check_copy_page(pool, pfns[i], &sb);
+		if (readable && memcmp(&sb, &pool->sb, sizeof sb) == 0)
+			continue;
+		if (readable && sb_is_behind(&sb, &pool->sb)) {
+			found.kind = PRMEM_FOUND_BEHIND;
+			found.text = behind[i];
+		}
+		check_found(c, &found);
 	}
 	for (unsigned int i = 1; i < atomic_load(&pool->nr_regions); i++)
 		check_header(c, &pool->regions[i]);
@@ -267,7 +280,7 @@ count_leaked(struct check *c)
 
 	page_numbers(pool->pages, &numbers);
 	known = c->result->nr_pages + numbers.nr_free + page_nr_bad_outside(pool->pages, c->reached, c->nr_words);
-	known += 3 + nr_regions - 1;
+	known += 3 + nr_regions - 1 + atomic_load(&pool->nr_put_aside);
 	return pool->nr_pages > known ? pool->nr_pages - known : 0;
 }
 

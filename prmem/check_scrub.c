@@ -219,20 +219,24 @@ scrub_leaf(struct check *c, struct prmem_instance *inst, const struct leaf *leaf
 	return 0;
 }
 
-/* The entries of the leaf for @idx.  Return: where to go on: behind it, or behind the hole that is there. */
+/* The entries of the leaf for @idx.  Return: where to go on: behind it, or behind the hole or damage in its place. */
 static uint64_t
 read_leaf(struct prmem_instance *inst, uint32_t idx, struct leaf *leaf)
 {
-	const struct xa_visitor visitor = {NULL, add_entry, NULL, leaf};
+	const struct xa_visitor visitor = {.entry = add_entry, .opaque = leaf};
 	XA_STATE(xas, &inst->xa);
-	uint64_t next = (uint64_t)(idx | XA_CHUNK_MASK) + 1;
+	uint64_t next = (uint64_t)(idx | XA_CHUNK_MASK) + 1, skip;
+	xa_entry_t entry;
 
 	leaf->nr = 0;
 	xa_read_lock();
+	entry = xas_load(&xas, idx);
+	/* Behind one damaged slot of the topmost level lie more leaves than anybody has time for. */
+	skip = entry == 0 || xa_is_err(entry) ? xas_skip(&xas, idx) : 1;
 	if (atomic_load(&inst->removed) && !pool_is_read_only(inst->pool))
 		next = UINT64_C(1) << XA_INDEX_BITS;
-	else if (xas_load(&xas, idx) == 0 && xas_skip(&xas, idx) > XA_CHUNK_SIZE)
-		next = MAX(next, ROUND_DOWN(idx + xas_skip(&xas, idx), XA_CHUNK_SIZE));
+	else if (skip >= XA_CHUNK_SIZE)
+		next = MAX(next, ROUND_DOWN(idx + skip, XA_CHUNK_SIZE));
 	else
 		xa_walk(&inst->xa, idx, (uint32_t)(next - 1), &visitor);
 	xa_read_unlock();

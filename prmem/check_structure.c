@@ -233,7 +233,7 @@ is_behind_tree(struct xarray *xa, uint64_t idx)
 static int
 walk_array(struct array_walk *w)
 {
-	const struct xa_visitor visitor = {visit_node, visit_entry, visit_damage, w};
+	const struct xa_visitor visitor = {.node = visit_node, .entry = visit_entry, .damage = visit_damage, .opaque = w};
 	struct check *c = w->c;
 
 	for (uint64_t first = 0; first <= XA_MAX_INDEX; first += UINT64_C(1) << CHECK_RANGE_SHIFT) {
@@ -342,7 +342,7 @@ static bool
 is_still_there(struct check *c, const struct check_place *place)
 {
 	struct still_there s = {.place = place};
-	const struct xa_visitor visitor = {again_node, again_entry, NULL, &s};
+	const struct xa_visitor visitor = {.node = again_node, .entry = again_entry, .opaque = &s};
 
 	/* Data is changed under the instance lock, which nobody here can take: it counts as there. */
 	if (place->level == CHECK_DATA)

@@ -52,8 +52,8 @@ prmem_set_data(struct prmem_instance *inst, void *object, size_t len_bytes)
 			return r;
 		if (len_bytes > content_bytes(&obj))
 			return -EINVAL;
+		/* Durable with the new record, by the fence before that is published. */
 		pm_flush(pool->pm, obj.start, obj.len_bytes, PM_SITE_DATA_FLUSH);
-		pm_fence(pool->pm, PM_SITE_DATA_FENCE);
 		new = xa_mk_entry(obj.kind, obj.payload, instance_data_proof(inst, &obj));
 	} else if (len_bytes != 0) {
 		return -EINVAL;

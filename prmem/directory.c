@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
+#include "prmem/wary.h"
 
 /* ---- memory for the arrays ---- */
 
@@ -39,8 +40,9 @@ directory_free_node(void *memory, uint32_t pfn)
 }
 
 static void
-directory_free_entry(void *memory, xa_entry_t entry)
+directory_free_entry(void *memory, uint32_t number, xa_entry_t entry)
 {
+	(void)number;
 	object_retire(((struct directory *)memory)->pool, entry);
 }
 
@@ -57,7 +59,7 @@ directory_set_root(void *memory, struct xarray *xa, uint64_t root, unsigned int 
 	sb = pool->sb;
 	sb.dir_root = cpu_to_le64(root);
 	sb.dir_height = cpu_to_le32(height);
-	sb_write(pool->pm, &sb);
+	pool_write_sb(pool, &sb);
 	pool->sb = sb;
 	return 0;
 }
@@ -102,7 +104,7 @@ instance_free_node(void *memory, uint32_t pfn)
 }
 
 static void
-instance_free_entry(void *memory, xa_entry_t entry)
+instance_free_entry(void *memory, uint32_t idx, xa_entry_t entry)
 {
 	struct prmem_instance *inst = memory;
 
@@ -110,7 +112,8 @@ instance_free_entry(void *memory, xa_entry_t entry)
 	if (xa_entry_kind(entry) == XA_KIND_BAD)
 		return;
 	atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
-	instance_retire_entry(inst, entry);
+	if (!wary(inst->pool) || wary_may_free(inst, idx, entry))
+		instance_retire_entry(inst, entry);
 	instance_repromise(inst, 1);
 }
 
@@ -176,6 +179,25 @@ read_damage(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_
 	structure_damaged(all->dir->pool, idx, level > 0 ? "a node of the directory" : "its slot in the directory");
 }
 
+/*
+ * Two may have one name when one has replaced the other, which then is gone,
+ * whatever a crash left of it.  Return: false if it is not that.
+ */
+static bool
+settle_name(struct directory *dir, const struct record_media *rec, bool *ret_removed)
+{
+	struct prmem_instance *other = instance_find_locked(dir, rec->subsystem, rec->name);
+
+	if (other == NULL)
+		return true;
+	if (instance_replaces(rec, &other->rec)) {
+		atomic_store(&other->removed, true);
+		return true;
+	}
+	*ret_removed = instance_replaces(&other->rec, rec);
+	return *ret_removed;
+}
+
 static void
 read_record(void *opaque, uint32_t number, xa_entry_t entry)
 {
@@ -200,8 +222,8 @@ read_record(void *opaque, uint32_t number, xa_entry_t entry)
 		return;
 	}
 	wrong = record_check(&rec);
-	removed = (le32_to_cpu(rec.flags) & RECORD_FLAG_REMOVED) != 0;
-	if (wrong == NULL && !removed && instance_find_locked(dir, rec.subsystem, rec.name) != NULL)
+	removed = (le32_to_cpu(rec.flags) & (RECORD_FLAG_REMOVED | RECORD_FLAG_UNFINISHED)) != 0;
+	if (wrong == NULL && !removed && !settle_name(dir, &rec, &removed))
 		wrong = "another one has its name";
 	if (wrong != NULL) {
 		structure_damaged(pool, number, wrong);
@@ -242,7 +264,7 @@ promise_again(struct directory *dir)
 	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
 		uint64_t need, have, open;
 
-		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0)
+		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0 || atomic_load(&inst->removed))
 			continue;
 		need = instance_need_pages(le64_to_cpu(inst->rec.size_bytes));
 		have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
@@ -268,7 +290,7 @@ directory_open(struct prmem_pool *pool, unsigned int nr_threads, struct director
 {
 	struct directory *dir = calloc(1, sizeof *dir);
 	struct read_all all = {.dir = dir};
-	const struct xa_visitor visitor = {read_node, read_record, read_damage, &all};
+	const struct xa_visitor visitor = {.node = read_node, .entry = read_record, .damage = read_damage, .opaque = &all};
 	int r;
 
 	if (dir == NULL)
@@ -333,6 +355,11 @@ directory_finish(struct prmem_pool *pool)
 
 			r = r < 0 ? r : e;
 		}
+	}
+	for (struct prmem_instance *inst = pool->dir->first; inst != NULL && r == 0; inst = inst->next) {
+		/* Behind the removals: until then it says which one is gone. */
+		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_REPLACES) != 0 && !pool_is_read_only(pool))
+			r = instance_finish_replacing(inst);
 	}
 	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next) {
 		uint64_t nr = DIV_ROUND_UP(le64_to_cpu(inst->rec.size_bytes), PRMEM_PAGE_SIZE);

@@ -10,13 +10,13 @@
 #include "prmem/disk.h"
 
 int
-prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_error *err)
+disk_create_locked(struct prmem_pool *pool, const struct prmem_disk_args *args, uint32_t flags,
+		   struct prmem_instance **ret_inst, struct prmem_error *err)
 {
 	struct directory *dir = pool->dir;
 	struct record_media rec = {0};
 	struct prmem_instance *inst;
 	uint64_t need = 0;
-	uint32_t flags = 0;
 	int r;
 
 	if (!name_is_valid(args->name))
@@ -38,8 +38,8 @@ prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, s
 	rec.size_bytes = cpu_to_le64(args->size_bytes);
 	rec.flags = cpu_to_le32(flags);
 
-	LOCK_FOR_SCOPE(&dir->inst_lock);
-	if (instance_find_locked(dir, PRMEM_SUBSYSTEM_RAMDISK, args->name) != NULL)
+	if ((flags & RECORD_FLAG_UNFINISHED) == 0 &&
+	    instance_find_locked(dir, PRMEM_SUBSYSTEM_RAMDISK, args->name) != NULL)
 		return error_set(err, -EEXIST, "pool %s: disk %s exists already", pool->path, args->name);
 	if (args->reserve) {
 		need = instance_need_pages(args->size_bytes);
@@ -55,7 +55,17 @@ prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, s
 		return r;
 	}
 	atomic_store(&inst->promised, (int64_t)need);
+	*ret_inst = inst;
 	return 0;
+}
+
+int
+prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_error *err)
+{
+	struct prmem_instance *inst;
+
+	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
+	return disk_create_locked(pool, args, 0, &inst, err);
 }
 
 int
@@ -82,7 +92,10 @@ prmem_disk_close(struct prmem_disk *disk)
 {
 	if (disk == NULL)
 		return;
-	prmem_put(disk->inst);
+	if (instance_is_hidden(disk->inst))
+		disk_abandon(disk->inst);
+	else
+		prmem_put(disk->inst);
 	free(disk);
 }
 
@@ -156,8 +169,8 @@ erase_behind(struct prmem_instance *inst, uint64_t from)
 	return r;
 }
 
-static bool
-has_data_behind(struct prmem_instance *inst, uint64_t size_bytes)
+bool
+disk_has_data_behind(struct prmem_instance *inst, uint64_t size_bytes)
 {
 	uint64_t first = DIV_ROUND_UP(size_bytes, PRMEM_PAGE_SIZE);
 	uint32_t idx = (uint32_t)first;
@@ -208,7 +221,7 @@ prmem_disk_resize(struct prmem_pool *pool, const char *name, uint64_t size_bytes
 	old = atomic_load(&inst->size_bytes);
 	if (size_bytes == old)
 		return 0;
-	if (size_bytes < old && !force && has_data_behind(inst, size_bytes))
+	if (size_bytes < old && !force && disk_has_data_behind(inst, size_bytes))
 		return error_set(err, -EEXIST, "disk %s has data behind %llu bytes, which would be lost; force it to go on",
 				 name, (unsigned long long)size_bytes);
 	reserved = (le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) != 0;

@@ -37,6 +37,21 @@ disk_part_at(uint64_t off, uint64_t len_bytes)
 }
 
 /*
+ * disk_create_locked() - check what is asked for and make the instance.
+ * @flags: RECORD_FLAG_UNFINISHED, or 0
+ * Context: inst_lock.
+ * Persistence, Return: as prmem_disk_create().
+ */
+MUST_CHECK int disk_create_locked(struct prmem_pool *pool, const struct prmem_disk_args *args, uint32_t flags,
+				  struct prmem_instance **ret_inst, struct prmem_error *err);
+
+/* disk_abandon() - give back the only handle of a disk that was not finished: it goes.  Context: takes inst_lock. */
+void disk_abandon(struct prmem_instance *inst);
+
+/* disk_has_data_behind() - does its array hold anything behind an end? */
+bool disk_has_data_behind(struct prmem_instance *inst, uint64_t size_bytes);
+
+/*
  * disk_check_range() - may a request touch this range?
  * Return: 0, -EINVAL, -ESHUTDOWN.
  */
@@ -110,6 +125,6 @@ disk_stats_begin(struct prmem_disk *disk, enum stats_op op, uint64_t len_bytes)
  * disk_account() - an index went from one entry to another: counts, and
  * frees what was there.  Context: the exchange is durable.
  */
-void disk_account(struct prmem_instance *inst, xa_entry_t old, xa_entry_t new);
+void disk_account(struct prmem_instance *inst, uint32_t idx, xa_entry_t old, xa_entry_t new);
 
 #endif

@@ -26,7 +26,8 @@ scan_some(struct prmem_instance *inst, struct extent_scan *scan)
 
 	xa_read_lock();
 	for (int i = 0; i < EXTENT_STEPS && scan->idx < scan->end; i++) {
-		bool hole = xas_load(&xas, (uint32_t)scan->idx) == 0;
+		xa_entry_t entry = xas_load(&xas, (uint32_t)scan->idx);
+		bool hole = entry == 0;
 
 		if (scan->started && hole != scan->hole) {
 			changed = true;
@@ -34,7 +35,7 @@ scan_some(struct prmem_instance *inst, struct extent_scan *scan)
 		}
 		scan->started = true;
 		scan->hole = hole;
-		scan->idx += hole ? xas_skip(&xas, (uint32_t)scan->idx) : 1;
+		scan->idx += hole || xa_is_err(entry) ? xas_skip(&xas, (uint32_t)scan->idx) : 1;
 	}
 	xa_read_unlock();
 	if (scan->idx > scan->end)

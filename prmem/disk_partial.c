@@ -119,7 +119,7 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 		if (was == old) {
 			if (new != 0)
 				taken = false;
-			disk_account(inst, old, new);
+			disk_account(inst, part->idx, old, new);
 			break;
 		}
 	}

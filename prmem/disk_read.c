@@ -15,27 +15,26 @@
 #include "common/crc32c.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
+#include "prmem/wary.h"
 
 int
 disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void *ret_page)
 {
-	const void *page;
+	const void *page = NULL;
 	uint32_t crc;
 
-	if (UNLIKELY(xa_is_err(entry)))
-		return xa_err(entry);
-	if (UNLIKELY(xa_entry_kind(entry) != XA_KIND_PAGE))
-		return -EIO;
-	page = pool_page(inst->pool, xa_entry_payload(entry));
-	if (UNLIKELY(page == NULL))
-		return -EIO;
-	guard_at(xa_entry_payload(entry));
-	memcpy(ret_page, page, PRMEM_PAGE_SIZE);
-	crc = crc32c(xa_content_seed(inst->xa.lineage, idx, XA_KIND_PAGE), ret_page, PRMEM_PAGE_SIZE);
-	if (LIKELY(crc >> 4 == xa_entry_proof(entry)))
-		return 0;
-	atomic_fetch_add_explicit(&inst->nr_crc_errors, 1, memory_order_relaxed);
-	return -EIO;
+	if (LIKELY(!xa_is_err(entry) && xa_entry_kind(entry) == XA_KIND_PAGE))
+		page = pool_page(inst->pool, xa_entry_payload(entry));
+	if (LIKELY(page != NULL)) {
+		guard_at(xa_entry_payload(entry));
+		memcpy(ret_page, page, PRMEM_PAGE_SIZE);
+		crc = crc32c(xa_seed(&inst->xa, idx, XA_KIND_PAGE), ret_page, PRMEM_PAGE_SIZE);
+		if (LIKELY(crc >> 4 == xa_entry_proof(entry)))
+			return 0;
+		atomic_fetch_add_explicit(&inst->nr_crc_errors, 1, memory_order_relaxed);
+	}
+	wary_begin(inst->pool);
+	return xa_is_err(entry) ? xa_err(entry) : -EIO;
 }
 
 static int

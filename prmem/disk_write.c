@@ -13,15 +13,20 @@
  * own stores).  A crash before 4 leaves the old pages; between 4 and 5 each
  * page is old or new; what is not reached then is free at the next open.
  *
- * When the pool is too full for a whole batch, pages are written one by one:
- * replacing may use the pages that are kept back.
+ * Pages that are new on a reserved disk draw on what was promised to it.  In a
+ * full pool pages that replace others come out of what is kept back; when that
+ * is not enough for the whole batch, pages are written one by one.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "common/crc32c.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
+#include "prmem/wary.h"
+
+static_assert(DISK_BATCH_PAGES <= INSTANCE_RETIRE_MAX, "a batch is retired at once");
 
 int
 disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn)
@@ -40,7 +45,7 @@ disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn)
 }
 
 void
-disk_account(struct prmem_instance *inst, xa_entry_t old, xa_entry_t new)
+disk_account(struct prmem_instance *inst, uint32_t idx, xa_entry_t old, xa_entry_t new)
 {
 	/* What is lost holds no page. */
 	if (UNLIKELY(old != 0 && xa_entry_kind(old) == XA_KIND_BAD))
@@ -53,13 +58,34 @@ disk_account(struct prmem_instance *inst, xa_entry_t old, xa_entry_t new)
 		atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
 		instance_repromise(inst, 1);
 	}
-	instance_retire_entry(inst, old);
+	if (!wary(inst->pool) || wary_may_free(inst, idx, old))
+		instance_retire_entry(inst, old);
+}
+
+/* The same for consecutive indices; at most DISK_BATCH_PAGES.  Return: how many of them had nothing. */
+static uint32_t
+account_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const xa_entry_t *old, const xa_entry_t *new)
+{
+	uint32_t nr_new = 0, nr_gone = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		bool was_there = old[i] != 0 && xa_entry_kind(old[i]) != XA_KIND_BAD;
+
+		nr_new += !was_there && new[i] != 0;
+		nr_gone += was_there && new[i] == 0;
+	}
+	if (nr_new != nr_gone)
+		atomic_fetch_add_explicit(&inst->nr_entries, (uint64_t)nr_new - nr_gone, memory_order_relaxed);
+	if (nr_gone > 0)
+		instance_repromise(inst, nr_gone);
+	instance_retire_pages(inst, idx, old, nr);
+	return nr_new;
 }
 
 static xa_entry_t
 page_entry(const struct prmem_instance *inst, uint32_t idx, uint32_t pfn, const void *content)
 {
-	uint32_t crc = crc32c(xa_content_seed(inst->xa.lineage, idx, XA_KIND_PAGE), content, PRMEM_PAGE_SIZE);
+	uint32_t crc = crc32c(xa_seed(&inst->xa, idx, XA_KIND_PAGE), content, PRMEM_PAGE_SIZE);
 
 	return xa_mk_entry(XA_KIND_PAGE, pfn, crc >> 4);
 }
@@ -105,7 +131,7 @@ disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf)
 			page_untake(pool->pages, &pfn, 1);
 		return (int)n;
 	}
-	disk_account(inst, old, new);
+	disk_account(inst, idx, old, new);
 	return 0;
 }
 
@@ -134,10 +160,81 @@ copy_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *b
 		if (entries[i] == 0)
 			continue;
 		guard_at(*pfns);
-		entries[i] = page_entry(inst, idx + i, *pfns, src);
 		pm_copy(pool->pm, pool_page(pool, *pfns), src, PRMEM_PAGE_SIZE, PM_SITE_PAGE_COPY);
+		/* Behind the copy: it has brought the source near, and its stores drain meanwhile. */
+		entries[i] = page_entry(inst, idx + i, *pfns, src);
 		pfns++;
 	}
+}
+
+/* Where pages are written and nothing is. */
+static uint32_t
+nr_empty(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const xa_entry_t *entries)
+{
+	uint32_t nr_new = 0;
+
+	for (uint32_t i = 0; i < nr; i++)
+		nr_new += entries[i] != 0 && xa_load(&inst->xa, idx + i) == 0;
+	return nr_new;
+}
+
+/* Draw up to @nr pages of a reserved disk's promise.  Return: how many. */
+static uint32_t
+draw_promise(struct prmem_instance *inst, uint32_t nr)
+{
+	int64_t left = atomic_load(&inst->promised), drawn;
+
+	do
+		drawn = MAX(0, MIN((int64_t)nr, left));
+	while (drawn > 0 && !atomic_compare_exchange_weak(&inst->promised, &left, left - drawn));
+	return (uint32_t)drawn;
+}
+
+/* Promise pages again that were drawn: before they are given back, so that nobody takes them in between. */
+static void
+undraw_promise(struct prmem_instance *inst, uint32_t nr)
+{
+	if (LIKELY(nr == 0))
+		return;
+	page_repromise(inst->pool->pages, nr);
+	atomic_fetch_add(&inst->promised, nr);
+}
+
+/* The pages that a batch needs. */
+struct batch_pages {
+	uint32_t pfns[DISK_BATCH_PAGES];
+	uint32_t nr;
+	uint32_t nr_drawn; /* of them, from the disk's promise */
+};
+
+/* Return: 0; -ENOSPC when they are to be tried one by one; -EIO, -EROFS. */
+static int
+take_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const xa_entry_t *entries, struct batch_pages *pages)
+{
+	struct page_alloc *alloc = inst->pool->pages;
+	uint32_t rest = pages->nr;
+	int r;
+
+	if (UNLIKELY(atomic_load_explicit(&inst->promised, memory_order_relaxed) > 0)) {
+		uint32_t nr_drawn = draw_promise(inst, nr_empty(inst, idx, nr, entries));
+
+		r = page_take(alloc, PAGE_USE_PROMISED, nr_drawn, pages->pfns);
+		if (r < 0) {
+			atomic_fetch_add(&inst->promised, nr_drawn);
+			return r;
+		}
+		pages->nr_drawn = nr_drawn;
+		rest -= nr_drawn;
+	}
+	r = page_take(alloc, PAGE_USE_NEW, rest, pages->pfns + pages->nr_drawn);
+	/* What is kept back is for those that replace a page each. */
+	if (UNLIKELY(r == -ENOSPC) && nr_empty(inst, idx, nr, entries) == pages->nr_drawn)
+		r = page_take(alloc, PAGE_USE_REPLACE, rest, pages->pfns + pages->nr_drawn);
+	if (r < 0) {
+		undraw_promise(inst, pages->nr_drawn);
+		page_untake(alloc, pages->pfns, pages->nr_drawn);
+	}
+	return r;
 }
 
 /*
@@ -145,21 +242,22 @@ copy_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *b
  * Return: 0; -EIO when a page's memory is bad: all others have been given back.
  */
 static int
-fill_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf, const uint32_t *pfns,
-	   uint32_t nr_taken, xa_entry_t *entries)
+fill_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *buf, const struct batch_pages *pages,
+	   xa_entry_t *entries)
 {
 	struct prmem_pool *pool = inst->pool;
 	struct guard_window window;
 
 	if (GUARD_ENTER(&window, pool) == 0) {
-		copy_pages(inst, idx, nr, buf, pfns, entries);
+		copy_pages(inst, idx, nr, buf, pages->pfns, entries);
 		guard_leave();
 		return 0;
 	}
 	bad_page_note(pool, window.pfn);
-	for (uint32_t t = 0; t < nr_taken; t++) {
-		if (pfns[t] != window.pfn)
-			page_untake(pool->pages, &pfns[t], 1);
+	undraw_promise(inst, pages->nr_drawn);
+	for (uint32_t t = 0; t < pages->nr; t++) {
+		if (pages->pfns[t] != window.pfn)
+			page_untake(pool->pages, &pages->pfns[t], 1);
 	}
 	return -EIO;
 }
@@ -170,27 +268,27 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 {
 	struct prmem_pool *pool = inst->pool;
 	xa_entry_t entries[DISK_BATCH_PAGES], old[DISK_BATCH_PAGES];
-	uint32_t pfns[DISK_BATCH_PAGES];
-	uint32_t nr_taken = 0;
+	struct batch_pages pages;
+	uint32_t nr_new = 0;
 	int64_t done;
 	int r;
 
 	if (nr == 0)
 		return 0;
+	/* Else the exchange, between two fences, would wait for it alone. */
+	xa_prefetch(&inst->xa, idx);
+	pages.nr = pages.nr_drawn = 0;
 	for (uint32_t i = 0; i < nr; i++) {
 		entries[i] = mem_is_zero(buf + (size_t)i * PRMEM_PAGE_SIZE, PRMEM_PAGE_SIZE) ? 0 : 1;
-		nr_taken += (uint32_t)entries[i];
+		pages.nr += (uint32_t)entries[i];
 	}
-	/* A reserved disk draws on its promise page by page. */
-	if (UNLIKELY(atomic_load_explicit(&inst->promised, memory_order_relaxed) > 0))
-		return write_one_by_one(inst, idx, nr, buf);
-	if (nr_taken > 0) {
-		r = page_take(pool->pages, PAGE_USE_NEW, nr_taken, pfns);
+	if (pages.nr > 0) {
+		r = take_batch(inst, idx, nr, entries, &pages);
 		if (r == -ENOSPC)
 			return write_one_by_one(inst, idx, nr, buf);
 		if (r < 0)
 			return r;
-		if (fill_pages(inst, idx, nr, buf, pfns, nr_taken, entries) < 0)
+		if (fill_pages(inst, idx, nr, buf, &pages, entries) < 0)
 			return write_one_by_one(inst, idx, nr, buf);
 		pm_fence(pool->pm, PM_SITE_PAGE_FENCE);
 	}
@@ -200,10 +298,13 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 	 * A crash right after one of them leaves that page old or new.
 	 */
 	done = xa_exchange(&inst->xa, idx, nr, entries, old);
-	for (uint32_t i = 0; i < nr; i++) {
-		if (i < MAX(done, 0))
-			disk_account(inst, old[i], entries[i]);
-		else if (entries[i] != 0)
+	if (done > 0)
+		nr_new = account_batch(inst, idx, (uint32_t)done, old, entries);
+	/* Where another writer was quicker, a page was there after all. */
+	if (UNLIKELY(pages.nr_drawn > nr_new))
+		undraw_promise(inst, pages.nr_drawn - nr_new);
+	for (uint32_t i = (uint32_t)MAX(done, 0); i < nr; i++) {
+		if (entries[i] != 0)
 			page_untake(pool->pages, &(uint32_t){xa_entry_payload(entries[i])}, 1);
 	}
 	if (done < 0)

@@ -21,7 +21,7 @@ zero_few(struct prmem_instance *inst, uint32_t idx, uint32_t nr)
 	int64_t done = xa_exchange(&inst->xa, idx, nr, nothing, old);
 
 	for (int64_t i = 0; i < done; i++)
-		disk_account(inst, old[i], 0);
+		disk_account(inst, idx + (uint32_t)i, old[i], 0);
 	if (done < 0)
 		return (int)done;
 	return done < nr ? -EIO : 0;

@@ -81,7 +81,7 @@ sb_format(struct pm *pm, struct sb_media *ret_sb, const uint8_t uuid[16], uint64
 		return;
 
 	/* 3. and 4. Durable before: A, wiped. */
-	sb_write_both(pm, &sb);
+	(void)sb_write_both(pm, &sb); /* as above */
 
 	if (ret_sb != NULL)
 		*ret_sb = sb;

@@ -50,7 +50,7 @@ publish_sb(struct prmem_pool *pool, struct sb_media *sb)
 	sb->dir_height = pool->sb.dir_height;
 	sb->seq = pool->sb.seq;
 	memcpy(sb->label, pool->sb.label, sizeof sb->label);
-	sb_write(pool->pm, sb);
+	pool_write_sb(pool, sb);
 	pool->sb = *sb;
 	return 0;
 }
@@ -192,6 +192,71 @@ prmem_grow(struct prmem_pool *pool, uint64_t size_bytes, struct prmem_error *err
 
 /* ---- a further region ---- */
 
+/*
+ * What is part of this pool already, under another name or as a copy of it, is
+ * not taken by force either: the lock does not keep two nodes of one device
+ * apart.
+ */
+static int
+check_not_own(struct prmem_pool *pool, const struct region_opened *opened, struct prmem_error *err)
+{
+	const struct sb_media table = current_sb(pool);
+	const char *path = opened->file->path;
+	struct prmem_error what;
+	struct region_media header;
+	struct sb_media sb;
+	bool ro;
+	enum sb_state state = sb_read(opened->pm, &sb, &ro, &what);
+
+	if ((state == SB_GOOD || state == SB_REPAIR) && memcmp(sb.uuid, table.uuid, sizeof sb.uuid) == 0)
+		return error_set(err, -EEXIST,
+				 "region %.200s: is this pool itself, or a copy of it; if it is a copy that nobody needs, "
+				 "format it first",
+				 path);
+	memcpy(&header, opened->pm->base, sizeof header);
+	if (!region_header_is_valid(&header) || memcmp(header.pool_uuid, table.uuid, sizeof header.pool_uuid) != 0)
+		return 0;
+	for (uint32_t i = 1; i < le32_to_cpu(table.nr_regions); i++) {
+		if (memcmp(header.uuid, table.regions[i].uuid, sizeof header.uuid) == 0)
+			return error_set(err, -EEXIST,
+					 "region %.200s: is region %u of this pool already, or a copy of it; if it is a "
+					 "copy that nobody needs, format it first",
+					 path, i);
+	}
+	return 0;
+}
+
+/* Is there a pool, or a region of one?  Return: 0; or -EMEDIUMTYPE, and said so. */
+static int
+check_no_pool(struct prmem_pool *pool, const struct region_opened *opened, struct prmem_error *err)
+{
+	const char *path = opened->file->path;
+	struct prmem_error what = {0};
+	struct region_media header;
+	struct sb_media sb;
+	bool ro;
+
+	memcpy(&header, opened->pm->base, sizeof header);
+	if (region_header_is_valid(&header) && memcmp(header.pool_uuid, pool->sb.uuid, sizeof header.pool_uuid) != 0)
+		return error_set(err, -EMEDIUMTYPE, "region %.200s: belongs to another pool; force it if that is gone",
+				 path);
+	switch (sb_read(opened->pm, &sb, &ro, &what)) {
+	case SB_GOOD:
+	case SB_REPAIR:
+		return error_set(err, -EMEDIUMTYPE,
+				 "region %.200s: there is a pool on it%s%.63s%s; force it if nothing is to be kept", path,
+				 sb.label[0] != '\0' ? " (" : "", sb.label, sb.label[0] != '\0' ? ")" : "");
+	case SB_NEWER:
+	case SB_DAMAGED:
+	case SB_WRONG:
+		return error_set(err, -EMEDIUMTYPE,
+				 "region %.200s: there is a pool on it (%.150s); force it if nothing is to be kept", path,
+				 what.message);
+	default:
+		return 0;
+	}
+}
+
 /* Would anything be lost? */
 static int
 check_unused(struct prmem_pool *pool, const struct region_opened *opened, struct prmem_error *err)
@@ -208,17 +273,19 @@ check_unused(struct prmem_pool *pool, const struct region_opened *opened, struct
 	if (fstat(fd, &st) < 0)
 		return error_set(err, -errno, "region %.200s: cannot be looked at: %s", path, strerror(errno));
 	is_device = S_ISCHR(st.st_mode);
+	r = check_no_pool(pool, opened, err);
+	if (r < 0)
+		return r;
 	memcpy(&header, opened->pm->base, sizeof header);
-	if (region_header_is_valid(&header)) {
-		/* Left behind by an interrupted try of ours: nobody names it. */
-		if (memcmp(header.pool_uuid, pool->sb.uuid, sizeof header.pool_uuid) == 0)
-			return 0;
-		return error_set(err, -EMEDIUMTYPE, "region %.200s: belongs to another pool; force it if that is gone",
-				 path);
-	}
 	r = probe_signature(opened->pm, fd, is_device, what, sizeof what);
+	/*
+	 * A header of this pool that its table does not have was left by a try
+	 * that was interrupted, or belongs to a copy of this pool: what comes
+	 * behind it tells.
+	 */
 	if (r == 0)
-		r = probe_data(opened->pm, fd, is_device, &off);
+		r = probe_data(opened->pm, fd, is_device, region_header_is_valid(&header) ? PRMEM_PAGE_SIZE : 0, NULL,
+			       &off);
 	else if (r == 1)
 		return error_set(err, -EMEDIUMTYPE,
 				 "region %.200s: there is %.110s on it; force it if nothing is to be kept", path, what);
@@ -236,6 +303,7 @@ check_region(struct prmem_pool *pool, const struct prmem_region_args *args, cons
 	     struct prmem_error *err)
 {
 	uint64_t nr = opened->pm->len_bytes >> PRMEM_PAGE_SHIFT;
+	int r;
 
 	if (nr < REGION_PAGES_MIN)
 		return error_set(err, -EINVAL, "region %.200s: too small: %" PRIu64 " bytes", args->path,
@@ -246,7 +314,8 @@ check_region(struct prmem_pool *pool, const struct prmem_region_args *args, cons
 	if (opened->pm->is_pmem != pool->pm->is_pmem)
 		return error_set(err, -EINVAL, "region %.200s: is %spersistent memory, and the pool is %s", args->path,
 				 opened->pm->is_pmem ? "" : "no ", pool->pm->is_pmem ? "" : "not");
-	return args->force || opened->was_empty ? 0 : check_unused(pool, opened, err);
+	r = opened->was_empty ? 0 : check_not_own(pool, opened, err);
+	return r < 0 || args->force || opened->was_empty ? r : check_unused(pool, opened, err);
 }
 
 static int

@@ -11,6 +11,8 @@
 #include "common/cleanup.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
+#include "prmem/page_internal.h"
+#include "prmem/wary.h"
 
 struct prmem_instance *
 instance_new(struct prmem_pool *pool, uint32_t number, uint32_t rec_pfn, const struct record_media *rec)
@@ -49,7 +51,7 @@ struct prmem_instance *
 instance_find_locked(struct directory *dir, const char *subsystem, const char *name)
 {
 	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
-		if (!atomic_load(&inst->removed) && strcmp(inst->rec.name, name) == 0 &&
+		if (!atomic_load(&inst->removed) && !instance_is_hidden(inst) && strcmp(inst->rec.name, name) == 0 &&
 		    strcmp(inst->rec.subsystem, subsystem) == 0)
 			return inst;
 	}
@@ -134,8 +136,12 @@ instance_create_locked(struct directory *dir, struct record_media *rec, struct p
 				 r == -ENOSPC ? "no space left in the pool" : strerror(-r));
 	}
 	instance_link_locked(dir, inst);
+	r = page_sync(pool->pages);
+	if (r < 0)
+		return error_set(err, r, "pool %s: %s was created, and that could not be made durable: %s", pool->path,
+				 rec->name, strerror(-r));
 	*ret_inst = inst;
-	return page_sync(pool->pages);
+	return 0;
 }
 
 int
@@ -226,7 +232,8 @@ prmem_list(struct prmem_pool *pool, const char *subsystem,
 		struct prmem_instance_info info;
 		int r;
 
-		if (atomic_load(&inst->removed) || (subsystem != NULL && strcmp(subsystem, inst->rec.subsystem) != 0))
+		if (atomic_load(&inst->removed) || instance_is_hidden(inst) ||
+		    (subsystem != NULL && strcmp(subsystem, inst->rec.subsystem) != 0))
 			continue;
 		fill_info(inst, &info);
 		r = fn(opaque, &info);
@@ -251,6 +258,9 @@ prmem_rename(struct prmem_instance *inst, const char *new_name, struct prmem_err
 	LOCK_FOR_SCOPE(&dir->inst_lock);
 	if (atomic_load(&inst->removed))
 		return error_set(err, -ESHUTDOWN, "%s has been removed", inst->rec.name);
+	if (pool_is_read_only(inst->pool))
+		return error_set(err, -EROFS, "pool %s is read-only: cannot rename %s", inst->pool->path,
+				 inst->rec.name);
 	other = instance_find_locked(dir, inst->rec.subsystem, new_name);
 	if (other == inst)
 		return 0;
@@ -278,6 +288,7 @@ instance_remove_locked(struct prmem_instance *inst, struct prmem_error *err)
 	struct directory *dir = pool->dir;
 	bool was_removed = atomic_load(&inst->removed);
 	xa_entry_t old;
+	int r;
 
 	/* Nobody stores in the array from here on, and nobody publishes its record. */
 	atomic_store(&inst->removed, true);
@@ -306,7 +317,10 @@ instance_remove_locked(struct prmem_instance *inst, struct prmem_error *err)
 	if (atomic_load(&inst->promised) > 0)
 		page_unpromise(pool->pages, (uint64_t)atomic_exchange(&inst->promised, 0));
 	instance_put_locked(inst);
-	return page_sync(pool->pages);
+	r = page_sync(pool->pages);
+	if (r < 0)
+		return error_set(err, r, "pool %s: the removal could not be made durable: %s", pool->path, strerror(-r));
+	return 0;
 }
 
 int
@@ -347,6 +361,27 @@ instance_retire_entry(struct prmem_instance *inst, xa_entry_t entry)
 		return;
 	}
 	object_retire(inst->pool, entry);
+}
+
+void
+instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_t *entries, uint32_t nr)
+{
+	struct prmem_pool *pool = inst->pool;
+	uint32_t pfns[INSTANCE_RETIRE_MAX], nr_pfns = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t pfn = xa_entry_payload(entries[i]);
+
+		if (wary(pool) && !wary_may_free(inst, idx + i, entries[i]))
+			continue;
+		if (UNLIKELY(xa_entry_kind(entries[i]) != XA_KIND_PAGE)) {
+			instance_retire_entry(inst, entries[i]);
+		} else if (pool_page(pool, pfn) != NULL && !pool_is_fixed_page(pool, pfn)) {
+			page_runs_remove(&pool->pages->runs, pfn, 0);
+			pfns[nr_pfns++] = pfn;
+		}
+	}
+	page_retire_many(pool->pages, pfns, nr_pfns);
 }
 
 void

@@ -52,13 +52,20 @@ struct directory {
 extern const struct xa_memory_ops instance_memory_ops;
 extern const struct xa_memory_ops directory_memory_ops;
 
+/* instance_is_hidden() - is it one that was begun and nobody sees yet? */
+static inline bool
+instance_is_hidden(const struct prmem_instance *inst)
+{
+	return (atomic_load_explicit(&inst->flags, memory_order_relaxed) & RECORD_FLAG_UNFINISHED) != 0;
+}
+
 /* instance_is_disk() - is it of the subsystem "ramdisk"? */
 bool instance_is_disk(const struct prmem_instance *inst);
 
 /* name_is_valid() - 1 to 63 printable characters without '/', '@' and white space. */
 bool name_is_valid(const char *name);
 
-/* instance_find_locked() - by name.  Context: inst_lock.  Return: NULL if there is none. */
+/* instance_find_locked() - by name, hidden ones left out.  Context: inst_lock.  Return: NULL if there is none. */
 struct prmem_instance *instance_find_locked(struct directory *dir, const char *subsystem, const char *name);
 
 /* instance_new() - the RAM of an instance that a record describes. Return: NULL for want of memory. */
@@ -100,10 +107,21 @@ MUST_CHECK int instance_publish(struct prmem_instance *inst, const struct record
 MUST_CHECK int instance_remove_locked(struct prmem_instance *inst, struct prmem_error *err);
 
 /*
- * instance_finish_removal() - end a removal with a wipe that was interrupted.
+ * instance_finish_removal() - end what a crash cut off: a removal with a wipe,
+ * or the going of one that was replaced or that was never finished.
  * Context: open; nobody else has the pool.
  */
 MUST_CHECK int instance_finish_removal(struct prmem_instance *inst);
+
+/*
+ * instance_finish_replacing() - forget what an instance has replaced, which is
+ * gone by now.
+ * Context: inst_lock, or nobody else has the pool.
+ */
+MUST_CHECK int instance_finish_replacing(struct prmem_instance *inst);
+
+/* instance_replaces() - has @new taken the place of @old?  Context: inst_lock. */
+bool instance_replaces(const struct record_media *new, const struct record_media *old);
 
 /*
  * instance_pin() - take a loan of what the index holds, unchecked.
@@ -122,6 +140,14 @@ uint32_t instance_data_proof(const struct prmem_instance *inst, const struct obj
  * its data slot) referred to; what cannot be right is left alone.
  */
 void instance_retire_entry(struct prmem_instance *inst, xa_entry_t entry);
+
+/*
+ * instance_retire_pages() - the same for entries at consecutive indices, most
+ * of which are pages; 0 is skipped.
+ * @nr: INSTANCE_RETIRE_MAX at most
+ */
+#define INSTANCE_RETIRE_MAX 256u
+void instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_t *entries, uint32_t nr);
 
 /* instance_repromise() - pages of a reserved disk were freed: they are promised to it again. */
 void instance_repromise(struct prmem_instance *inst, uint32_t nr);

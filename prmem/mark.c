@@ -20,6 +20,7 @@
 #include "prmem/object.h"
 
 #define MARK_RANGE_SHIFT 18
+#define MARK_WORD_PAGES 64u
 
 struct mark_task {
 	struct prmem_instance *inst;
@@ -40,15 +41,19 @@ struct mark_count {
 	bool behind_end, structure;
 };
 
-/* Mark a run of pages; one that was marked before gets an extra owner. */
+/* What was marked before gets an extra owner. */
 static bool
-mark_pages(struct prmem_pool *pool, uint32_t pfn, uint32_t nr)
+mark_again(struct prmem_pool *pool, uint32_t pfn, uint32_t nr)
 {
-	if (page_mark(pool->pages, pfn, nr))
-		return true;
 	if (pool_page(pool, pfn) == NULL || pool_page(pool, pfn + nr - 1) == NULL)
 		return false;
 	return page_refs_add(pool->refs, (uint64_t)pfn << BUFFER_GRANULE_SHIFT) == 0;
+}
+
+static bool
+mark_pages(struct prmem_pool *pool, uint32_t pfn, uint32_t nr)
+{
+	return page_mark(pool->pages, pfn, nr) || mark_again(pool, pfn, nr);
 }
 
 bool
@@ -113,6 +118,61 @@ visit_entry(void *opaque, uint32_t idx, xa_entry_t entry)
 		count->behind_end = true;
 }
 
+/* Pages of one word of the bitmap, to be marked by one store: most are written, and found, in their order. */
+struct marks {
+	uint32_t word;
+	uint64_t mask;
+};
+
+static void
+put_marks(struct mark_count *count, const struct marks *marks)
+{
+	struct prmem_pool *pool = count->inst->pool;
+	uint64_t again = marks->mask == 0 ? 0 : page_mark_bits(pool->pages, marks->word, marks->mask);
+
+	for (; UNLIKELY(again != 0); again &= again - 1) {
+		if (!mark_again(pool, marks->word * MARK_WORD_PAGES + (uint32_t)__builtin_ctzll(again), 1))
+			count->nr_damaged++;
+	}
+}
+
+/* How far ahead in a leaf the words of the bitmap are fetched. */
+#define MARK_AHEAD 16u
+
+static void
+visit_entries(void *opaque, uint32_t idx, const xa_entry_t *entries, uint32_t nr)
+{
+	struct mark_count *count = opaque;
+	struct prmem_pool *pool = count->inst->pool;
+	uint64_t nr_pages = pool->nr_pages, nr_entries = 0;
+	struct marks marks = {0};
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t pfn = xa_entry_payload(entries[i]), word = pfn / MARK_WORD_PAGES;
+		uint64_t bit = UINT64_C(1) << (pfn % MARK_WORD_PAGES);
+
+		if (i + MARK_AHEAD < nr)
+			page_mark_soon(pool->pages, xa_entry_payload(entries[i + MARK_AHEAD]));
+		if (entries[i] == 0)
+			continue;
+		if (UNLIKELY(xa_entry_kind(entries[i]) != XA_KIND_PAGE || pfn >= nr_pages)) {
+			visit_entry(opaque, idx + i, entries[i]);
+			continue;
+		}
+		nr_entries++;
+		/* A page that is named twice here must be seen to be. */
+		if (word != marks.word || (marks.mask & bit) != 0) {
+			put_marks(count, &marks);
+			marks = (struct marks){.word = word};
+		}
+		marks.mask |= bit;
+		if (UNLIKELY((uint64_t)idx + i >= count->nr_pages_of_disk))
+			count->behind_end = true;
+	}
+	put_marks(count, &marks);
+	count->nr_entries += nr_entries;
+}
+
 static void
 visit_damage(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_t slot)
 {
@@ -132,11 +192,15 @@ mark_task_run(const struct mark_task *task)
 {
 	struct prmem_instance *inst = task->inst;
 	struct mark_count count = {.inst = inst, .nr_pages_of_disk = UINT64_MAX};
-	const struct xa_visitor visitor = {visit_node, visit_entry, visit_damage, &count};
+	const struct xa_visitor visitor = {
+		.node = visit_node, .entries = visit_entries, .damage = visit_damage, .opaque = &count};
 
 	if (instance_is_disk(inst))
 		count.nr_pages_of_disk = DIV_ROUND_UP(le64_to_cpu(inst->rec.size_bytes), PRMEM_PAGE_SIZE);
 	xa_walk(&inst->xa, task->first, task->last, &visitor);
+	/* Most ranges of a high tree are empty. */
+	if (count.nr_nodes == 0 && count.nr_entries == 0 && count.nr_damaged == 0)
+		return;
 	atomic_fetch_add(&inst->nr_entries, count.nr_entries);
 	atomic_fetch_add(&inst->xa.nr_nodes, count.nr_nodes);
 	atomic_fetch_add(&inst->nr_damaged, count.nr_damaged);

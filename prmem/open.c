@@ -4,7 +4,8 @@
  *
  *	1. look at the path: a regular file, a device-DAX node, or nothing yet
  *	2. open it, or create a file (of no length: nothing can be in it)
- *	3. lock it, before it is mapped; check the owner record
+ *	3. lock it, before it is mapped; check the owner record, and that the path
+ *	   still names it
  *	4. learn its size, or give a new file its: sparse, space is taken in
  *	   steps ahead of use
  *	5. map it
@@ -47,7 +48,7 @@ take_back_growth(struct prmem_pool *pool, const struct backing *b)
 	LOCK_FOR_SCOPE(&pool->sb_lock);
 	pool->pm->len_bytes = len_bytes;
 	pool->sb.grow_to_pages = cpu_to_le64(0);
-	sb_write(pool->pm, &pool->sb);
+	pool_write_sb(pool, &pool->sb);
 	pool_notice(pool, "pool %.200s: a growth that was cut off was taken back", pool->path);
 }
 
@@ -88,7 +89,9 @@ prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool, str
 		close(b.fd);
 		return r;
 	}
-	r = open_locked(args, &b, lock, &pool, err);
+	r = backing_check_name(&b, args->path, err);
+	if (r == 0)
+		r = open_locked(args, &b, lock, &pool, err);
 	if (r < 0) {
 		backing_undo(&b, args->path, true);
 		owner_lock_release(lock);

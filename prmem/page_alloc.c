@@ -158,6 +158,19 @@ page_mark(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
 	return twice == 0;
 }
 
+uint64_t
+page_mark_bits(struct page_alloc *alloc, uint32_t word, uint64_t mask)
+{
+	return atomic_fetch_or_explicit(&alloc->words[word], mask, memory_order_relaxed) & mask;
+}
+
+void
+page_mark_soon(struct page_alloc *alloc, uint32_t pfn)
+{
+	if (pfn < alloc->nr_pages)
+		__builtin_prefetch(&alloc->words[pfn >> UNIT_SHIFT], 1);
+}
+
 /* The bitmap may be replaced by a longer one meanwhile: nr_pages first. */
 bool
 page_is_marked(struct page_alloc *alloc, uint32_t pfn)
@@ -218,7 +231,7 @@ static int
 collect(struct page_alloc *alloc, uint32_t nr, uint32_t *pfns)
 {
 	struct lane *lane = lane_mine(alloc);
-	uint32_t got = nr <= alloc->batch ? lane_pop(lane, nr, pfns) : 0;
+	uint32_t got = nr <= alloc->batch ? lane_pop(alloc, lane, nr, pfns) : 0;
 	uint64_t deadline_ns = 0, absorbed = 0;
 	int r = 0;
 

@@ -50,6 +50,16 @@ void page_alloc_destroy(struct page_alloc *alloc);
 bool page_mark(struct page_alloc *alloc, uint32_t pfn, uint32_t nr);
 
 /*
+ * page_mark_bits() - the same for any pages of the 64 from page @word * 64 on;
+ * they lie in the pool.
+ * Return: those of them that had been marked before.
+ */
+uint64_t page_mark_bits(struct page_alloc *alloc, uint32_t word, uint64_t mask);
+
+/* page_mark_soon() - page_mark...() of this page will come. */
+void page_mark_soon(struct page_alloc *alloc, uint32_t pfn);
+
+/*
  * page_is_marked() - is a page in use, cached or retired, not free?
  * Context: any; under the read lock when the pool may grow.
  */
@@ -83,6 +93,9 @@ void page_untake(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr);
  *   read lock.
  */
 void page_retire(struct page_alloc *alloc, uint32_t pfn, unsigned int order);
+
+/* page_retire_many() - the same for single pages, @nr of them. */
+void page_retire_many(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr);
 
 /* page_free_now() - free a run that no reader can hold any more. */
 void page_free_now(struct page_alloc *alloc, uint32_t pfn, uint32_t nr);

@@ -135,14 +135,25 @@ take_from_group(struct page_alloc *alloc, uint32_t group, uint32_t nr, uint32_t 
 }
 
 uint32_t
-bitmap_take_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint32_t *pfns)
+bitmap_take_any_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint32_t *pfns)
 {
 	uint32_t n = 0, group = *cursor;
 
-	if (alloc->nr_bitmap_free == 0)
-		return 0;
+	for (uint32_t i = 0; i < alloc->nr_groups && n < nr && alloc->nr_bitmap_free > 0; i++) {
+		if (alloc->group_free[group] > 0)
+			n += take_from_group(alloc, group, nr - n, pfns + n);
+		if (n < nr)
+			group = group + 1 == alloc->nr_groups ? 0 : group + 1;
+	}
+	*cursor = group;
+	return n;
+}
+
+uint32_t
+bitmap_take_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint32_t *pfns)
+{
 	if (nr > 1 && alloc->nr_bitmap_free >= nr) {
-		uint32_t pfn = find_piece(alloc, group, nr);
+		uint32_t pfn = find_piece(alloc, *cursor, nr);
 
 		if (pfn != NO_PFN) {
 			take_piece(alloc, pfn, nr, pfns);
@@ -150,15 +161,7 @@ bitmap_take_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint
 			return nr;
 		}
 	}
-	for (uint32_t i = 0; i < alloc->nr_groups; i++) {
-		if (alloc->group_free[group] > 0)
-			n += take_from_group(alloc, group, nr - n, pfns + n);
-		if (n == nr || alloc->nr_bitmap_free == 0)
-			break;
-		group = group + 1 == alloc->nr_groups ? 0 : group + 1;
-	}
-	*cursor = group;
-	return n;
+	return bitmap_take_any_locked(alloc, cursor, nr, pfns);
 }
 
 static int

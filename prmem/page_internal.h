@@ -198,6 +198,9 @@ word_mask(uint32_t w, uint64_t pfn, uint64_t end)
 /* Take up to @nr pages, consecutive ones where it can.  Return: how many. */
 uint32_t bitmap_take_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint32_t *pfns);
 
+/* The same, whatever comes first: for pages that will be used one by one. */
+uint32_t bitmap_take_any_locked(struct page_alloc *alloc, uint32_t *cursor, uint32_t nr, uint32_t *pfns);
+
 /*
  * Free pages of a word that the account counts.  Those that are free already,
  * bad, fixed, or in a unit that is not ready are lost to the account.
@@ -221,7 +224,7 @@ MUST_CHECK int lanes_init(struct page_alloc *alloc);
 void lanes_fini(struct page_alloc *alloc);
 struct lane *lane_mine(struct page_alloc *alloc);
 /* Take up to @nr pages that the lane has. */
-uint32_t lane_pop(struct lane *lane, uint32_t nr, uint32_t *pfns);
+uint32_t lane_pop(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns);
 /* Take @nr pages from the bitmap, and a few more for the lane.  Return: how many of the @nr. */
 uint32_t lane_refill(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns);
 /* Put free pages that the account counts back: into the lane, or the bitmap. */
@@ -253,6 +256,7 @@ void sync_fini(struct page_alloc *alloc);
 
 /* Let pages that the account counts wait for the next sync.  With bitmap_lock held. */
 void sync_wait_for_locked(struct page_alloc *alloc, uint32_t pfn, uint32_t nr);
+void sync_wait_for_word_locked(struct page_alloc *alloc, uint32_t w, uint64_t mask);
 
 /* ---- page_ready.c ---- */
 

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/page_internal.h"
+#include "prmem/pool.h"
 
 /* A thread's lane in every pool; 0 is none yet.  Threads beyond NR_LANES share. */
 static _Thread_local unsigned int thread_lane;
@@ -46,21 +47,19 @@ lane_mine(struct page_alloc *alloc)
 	return &alloc->lanes[thread_lane - 1];
 }
 
-static uint32_t
-pop_locked(struct lane *lane, uint32_t nr, uint32_t *pfns)
+uint32_t
+lane_pop(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns)
 {
-	uint32_t n = MIN(nr, lane->nr_cached);
+	uint32_t n;
 
+	LOCK_FOR_SCOPE(&lane->lock);
+	n = MIN(nr, lane->nr_cached);
 	for (uint32_t i = 0; i < n; i++)
 		pfns[i] = lane->cache[--lane->nr_cached];
+	/* The first store to a page waits for its address to be translated: see to it one page ahead. */
+	if (lane->nr_cached > 0)
+		__builtin_prefetch(pool_page(alloc->pool, lane->cache[lane->nr_cached - 1]));
 	return n;
-}
-
-uint32_t
-lane_pop(struct lane *lane, uint32_t nr, uint32_t *pfns)
-{
-	LOCK_FOR_SCOPE(&lane->lock);
-	return pop_locked(lane, nr, pfns);
 }
 
 /* How many pages a lane may lay aside: few when few are left, for others want them too. */
@@ -83,7 +82,8 @@ lane_refill(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *
 	n = bitmap_take_locked(alloc, &lane->cursor, nr, pfns);
 	more = nr < alloc->batch ? MIN(nr_ahead(alloc), 2 * alloc->batch - lane->nr_cached) : 0;
 	if (n == nr && more > 0)
-		more = bitmap_take_locked(alloc, &lane->cursor, more, buf);
+		/* They go one by one: to search for neighbours in a fragmented pool would cost more than it gives. */
+		more = bitmap_take_any_locked(alloc, &lane->cursor, more, buf);
 	else
 		more = 0;
 	pthread_mutex_unlock(&alloc->bitmap_lock);
@@ -122,7 +122,7 @@ lanes_steal(struct page_alloc *alloc, uint32_t nr, uint32_t *pfns)
 	uint32_t n = 0;
 
 	for (unsigned int i = 0; i < NR_LANES && n < nr; i++)
-		n += lane_pop(&alloc->lanes[i], nr - n, pfns + n);
+		n += lane_pop(alloc, &alloc->lanes[i], nr - n, pfns + n);
 	return n;
 }
 

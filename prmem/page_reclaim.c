@@ -32,13 +32,43 @@ let_go_locked(struct page_alloc *alloc, const struct retired *page)
 		bitmap_put_range_locked(alloc, page->pfn, nr);
 }
 
+/* Single pages without other owners, as many as lie in one word: what was written together.  Return: how many. */
+static uint32_t
+let_go_word_locked(struct page_alloc *alloc, const struct retired *pages, uint32_t nr)
+{
+	uint32_t w = pages->pfn >> UNIT_SHIFT, n = 0;
+	uint64_t mask = 0;
+
+	for (; n < nr && pages[n].order == 0 && pages[n].pfn >> UNIT_SHIFT == w; n++) {
+		uint64_t bit = UINT64_C(1) << (pages[n].pfn % UNIT_PAGES);
+
+		/* The second time it must be seen to be free already. */
+		if ((mask & bit) != 0)
+			break;
+		mask |= bit;
+	}
+	if (mask != 0 && alloc->page_cache)
+		sync_wait_for_word_locked(alloc, w, mask);
+	else if (mask != 0)
+		bitmap_put_word_locked(alloc, w, mask);
+	return n;
+}
+
 static void
 let_go_first(struct page_alloc *alloc, struct lane *lane, uint32_t nr)
 {
+	struct page_refs *refs = alloc->pool->refs;
+	bool simple = refs == NULL || page_refs_none(refs);
+
 	LOCK_FOR_SCOPE(&lane->lock);
 	pthread_mutex_lock(&alloc->bitmap_lock);
-	for (uint32_t i = 0; i < nr; i++)
-		let_go_locked(alloc, &lane->retired[i]);
+	for (uint32_t i = 0; i < nr;) {
+		uint32_t n = simple ? let_go_word_locked(alloc, &lane->retired[i], nr - i) : 0;
+
+		if (n == 0)
+			let_go_locked(alloc, &lane->retired[i++]);
+		i += n;
+	}
 	pthread_mutex_unlock(&alloc->bitmap_lock);
 	for (uint32_t i = nr; i < lane->nr_retired; i++)
 		lane->retired[i - nr] = lane->retired[i];
@@ -100,31 +130,57 @@ page_reclaim(struct page_alloc *alloc)
 	return atomic_load(&alloc->nr_unsynced) == 0 ? 0 : page_sync(alloc);
 }
 
+/*
+ * Put objects of one order into the lane's list, and count them as free.
+ * Return: how many; fewer than @nr when the list is full.
+ */
+static uint32_t
+retire_some(struct page_alloc *alloc, struct lane *lane, const uint32_t *pfns, uint32_t nr, unsigned int order)
+{
+	uint32_t n, nr_listed;
+
+	pthread_mutex_lock(&lane->lock);
+	n = MIN(nr, alloc->retired_max - lane->nr_retired);
+	for (uint32_t i = 0; i < n; i++)
+		lane->retired[lane->nr_retired++] = (struct retired){pfns[i], order};
+	nr_listed = lane->nr_retired;
+	pthread_mutex_unlock(&lane->lock);
+	account_add(alloc, (uint64_t)n << order);
+
+	if (nr_listed < alloc->retired_max / 2)
+		return n;
+	if (pthread_mutex_trylock(&alloc->reclaim_lock) == 0) {
+		/* From half full on: if another thread is at it already, there is room to go on. */
+		reclaim_locked(alloc);
+		pthread_mutex_unlock(&alloc->reclaim_lock);
+	} else if (n < nr) {
+		/* Full, because another thread's reclaim is late: wait for that. */
+		reclaim_lanes(alloc);
+	}
+	return n;
+}
+
 void
 page_retire(struct page_alloc *alloc, uint32_t pfn, unsigned int order)
 {
 	struct lane *lane = lane_mine(alloc);
-	uint32_t nr;
 
 	/* What a damaged slot named is not worth more than this. */
 	if (order > PRMEM_ORDER_MAX || (uint64_t)pfn + (UINT64_C(1) << order) > alloc->nr_pages)
 		return;
-	for (;;) {
-		pthread_mutex_lock(&lane->lock);
-		nr = lane->nr_retired;
-		if (nr < alloc->retired_max)
-			lane->retired[lane->nr_retired++] = (struct retired){pfn, order};
-		pthread_mutex_unlock(&lane->lock);
-		if (nr < alloc->retired_max)
-			break;
-		/* Full, because another thread's reclaim is late: wait for that. */
-		reclaim_lanes(alloc);
+	while (retire_some(alloc, lane, &pfn, 1, order) == 0) {
 	}
-	account_add(alloc, UINT64_C(1) << order);
+}
 
-	/* From half full on: if another thread is at it already, there is room to go on. */
-	if (nr + 1 >= alloc->retired_max / 2 && pthread_mutex_trylock(&alloc->reclaim_lock) == 0) {
-		reclaim_locked(alloc);
-		pthread_mutex_unlock(&alloc->reclaim_lock);
+void
+page_retire_many(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr)
+{
+	struct lane *lane = lane_mine(alloc);
+
+	while (nr > 0) {
+		uint32_t n = retire_some(alloc, lane, pfns, nr, 0);
+
+		pfns += n;
+		nr -= n;
 	}
 }

@@ -102,16 +102,22 @@ page_refs_add(struct page_refs *refs, uint64_t key)
 }
 
 bool
+page_refs_none(struct page_refs *refs)
+{
+	/*
+	 * An owner that the caller must see was added before the grace period
+	 * that the caller has waited for, or by the caller.
+	 */
+	return atomic_load(&refs->nr_refs) == 0;
+}
+
+bool
 page_refs_drop(struct page_refs *refs, uint64_t key)
 {
 	unsigned int bucket = bucket_of(key);
 	struct ref **at, *ref;
 
-	/*
-	 * An owner that the caller must see was added before the grace period
-	 * that the caller has waited for, or by the caller.
-	 */
-	if (LIKELY(atomic_load(&refs->nr_refs) == 0))
+	if (LIKELY(page_refs_none(refs)))
 		return true;
 	LOCK_FOR_SCOPE(lock_of(refs, bucket));
 	at = find_locked(refs, bucket, key);

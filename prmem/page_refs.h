@@ -32,6 +32,9 @@ MUST_CHECK int page_refs_add(struct page_refs *refs, uint64_t key);
  */
 MUST_CHECK bool page_refs_drop(struct page_refs *refs, uint64_t key);
 
+/* page_refs_none() - has no page at all an extra owner?  Then each drop is the last. */
+bool page_refs_none(struct page_refs *refs);
+
 /* page_refs_nr() - the number of extra owners of a key. */
 uint32_t page_refs_nr(struct page_refs *refs, uint64_t key);
 

@@ -56,16 +56,24 @@ add_word(struct page_alloc *alloc, struct waiting *set, uint32_t w, uint64_t mas
 }
 
 void
-sync_wait_for_locked(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
+sync_wait_for_word_locked(struct page_alloc *alloc, uint32_t w, uint64_t mask)
 {
-	uint64_t end = (uint64_t)pfn + nr, nr_new = 0;
+	uint64_t nr = (uint64_t)__builtin_popcountll(mask);
+	uint64_t nr_new = add_word(alloc, &alloc->waiting[alloc->since], w, mask);
 
-	for (uint32_t w = pfn >> UNIT_SHIFT; (uint64_t)w << UNIT_SHIFT < end; w++)
-		nr_new += add_word(alloc, &alloc->waiting[alloc->since], w, word_mask(w, pfn, end));
 	atomic_fetch_add(&alloc->nr_unsynced, nr_new);
 	/* Retired twice, or free: counted once too often. */
 	if (nr_new < nr)
 		account_lose(alloc, nr - nr_new);
+}
+
+void
+sync_wait_for_locked(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
+{
+	uint64_t end = (uint64_t)pfn + nr;
+
+	for (uint32_t w = pfn >> UNIT_SHIFT; (uint64_t)w << UNIT_SHIFT < end; w++)
+		sync_wait_for_word_locked(alloc, w, word_mask(w, pfn, end));
 }
 
 /* The sync has succeeded: free what waited for it. */

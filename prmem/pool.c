@@ -74,6 +74,14 @@ pool_set_read_only(struct prmem_pool *pool, const char *fmt, ...)
 		pool_notice(pool, "pool %.200s: read-only: %s", pool->path, why);
 }
 
+void
+pool_write_sb(struct prmem_pool *pool, struct sb_media *sb)
+{
+	/* That sync fails at once, and draws the consequence. */
+	if (sb_write(pool->pm, sb) < 0)
+		(void)!page_sync(pool->pages);
+}
+
 uint64_t
 pool_lineage(const struct prmem_pool *pool, uint64_t origin)
 {

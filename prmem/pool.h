@@ -55,6 +55,9 @@ struct prmem_pool {
 	_Atomic unsigned int nr_regions; /* those below it stay as they are: others may come while the pool is used */
 	_Atomic uint64_t nr_pages;       /* page numbers are below this */
 
+	_Atomic bool wary; /* damage was met since the open (wary.h) */
+	_Atomic uint64_t nr_put_aside; /* pages that were not freed for it */
+
 	pthread_mutex_t grow_lock; /* outermost of all */
 	pthread_mutex_t sb_lock;
 	struct sb_media sb; /* as on media */
@@ -143,6 +146,13 @@ pool_watch_space(struct prmem_pool *pool)
 	if (UNLIKELY(atomic_load_explicit(&pool->low_pages, memory_order_relaxed) != 0))
 		pool_check_space(pool);
 }
+
+/*
+ * pool_write_sb() - sb_write() for an open pool: when a sync between the two
+ * copies fails it is read-only from then on, as after any failed sync.
+ * Context: sb_lock.  Persistence: as sb_write().
+ */
+void pool_write_sb(struct prmem_pool *pool, struct sb_media *sb);
 
 /* pool_lineage() - the lineage of the array with an origin, in this pool. */
 uint64_t pool_lineage(const struct prmem_pool *pool, uint64_t origin);

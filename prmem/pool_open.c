@@ -320,6 +320,7 @@ write_first(struct prmem_pool *pool, const struct decision *d, struct prmem_erro
 	/* Behind the format: a record alone would make a blank device one that is not blank. */
 	if (pool->lock != NULL)
 		owner_record_write(pool->lock, pool->pm);
+	regions_note_places(pool);
 	r = directory_finish(pool);
 	if (r < 0)
 		pool_notice(pool, "pool %.200s: what a crash left half done was not finished: %s", pool->path,

@@ -71,8 +71,11 @@ struct prmem_open_args {
 	bool read_only;              /* change not a byte, share the lock */
 	unsigned int nr_mark_threads; /* of the walk at open; 0: one a CPU, at most 8 */
 	const char *const *region_paths; /* where added regions may lie, when not where they were; NULL-ended, or NULL */
+	bool degraded; /* with read_only: open it also when an added region is missing */
 	/* Told what a person should know (repairs, what world it is), or NULL. */
 	void (*notice)(void *opaque, const char *message);
+	/* Told how far a long search is for what a format would destroy, in bytes; not 0 ends it.  Or NULL. */
+	int (*progress)(void *opaque, uint64_t done, uint64_t total);
 	void *opaque;
 };
 
@@ -95,8 +98,10 @@ struct prmem_open_args {
  *   -EPROTONOSUPPORT made by a newer version
  *   -EIO      both superblocks are damaged
  *   -ENXIO    an added region is missing or is not this pool's (the message
- *             names it); with read_only the pool opens all the same, and what
- *             lay there answers -EIO
+ *             names it); with read_only and degraded the pool opens all the
+ *             same: disks that are whole can be read, and what lay there
+ *             answers -EIO
+ *   -ECANCELED progress() ended it
  *   -ENOSPC, -ENOMEM, or what the system said
  */
 int prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool, struct prmem_error *err);
@@ -209,8 +214,8 @@ struct prmem_region_args {
  * It becomes part of the pool for good: the pool does not open without it.
  * It must be of the pool's kind: persistent memory, or not.
  * Context, Persistence: as prmem_grow().
- * Return: 0; -EMEDIUMTYPE (there is something on it), -EBUSY (somebody has
- *   it), -EINVAL (too small, not its kind), -ENOSPC (the pool has as many
+ * Return: 0; -EMEDIUMTYPE (there is something on it), -EEXIST (it is a part of
+ *   this pool already, or a copy of one; forced, too), -EBUSY (somebody has it), -EINVAL (too small, not its kind), -ENOSPC (the pool has as many
  *   regions as it can have, or 16 TiB), -EROFS, -ENOMEM, -EIO, or what the
  *   system said.  On failure the pool is as it was.
  */
@@ -244,6 +249,7 @@ enum prmem_finding_kind {
 	PRMEM_FOUND_SHARED,     /* two entries name one page */
 	PRMEM_FOUND_FREE,       /* an entry names a page that counts as free */
 	PRMEM_FOUND_LOST,       /* known as lost since an earlier repair: no damage any more */
+	PRMEM_FOUND_BEHIND,     /* a copy of the superblock that a crash left behind the other one: no damage */
 };
 
 /*
@@ -289,11 +295,11 @@ struct prmem_check_result {
 	uint64_t nr_nodes;       /* nodes of all indices */
 	uint64_t nr_entries;     /* entries of all instances */
 	uint64_t nr_pages;       /* pages of the pool that are reached */
-	uint64_t nr_findings;    /* reported, PRMEM_FOUND_LOST left out */
+	uint64_t nr_findings;    /* reported, PRMEM_FOUND_LOST and _BEHIND left out */
 	uint64_t nr_damaged;     /* indices that cannot be reached */
 	uint64_t nr_crc_errors;  /* pages, runs, buffers and data whose content is damaged */
 	uint64_t nr_shared;      /* pages that two entries name */
-	uint64_t nr_leaked;      /* pages neither reached nor free: 0 when nobody else uses the pool */
+	uint64_t nr_leaked;      /* pages neither reached, nor free, nor put aside: 0 when nobody else uses the pool */
 	uint64_t nr_lost;        /* indices known as lost; prmem_repair(): given up */
 	uint64_t nr_scrubbed_bytes;
 	uint64_t nr_repaired;    /* prmem_repair(): findings that are whole again */
@@ -533,6 +539,41 @@ struct prmem_disk_args {
  * Return: 0, -EEXIST, -EINVAL, -ENOSPC, -EROFS, -ENOMEM.
  */
 int prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_error *err);
+
+/*
+ * prmem_disk_begin() - make a disk that nobody sees before it is finished.
+ * @args: size_bytes is an upper bound here
+ * @ret_disk: to be written; then prmem_disk_finish() and prmem_disk_close()
+ *
+ * Closed without having been finished the disk is gone, and all that was
+ * written to it; so it is, by the next writable open, after a crash.
+ * Context: any.
+ * Persistence: none before prmem_disk_finish().
+ * Return: 0 and *ret_disk; -EBUSY (another of that name has been begun), or
+ *   as prmem_disk_create(), but for -EEXIST.
+ */
+int prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_disk **ret_disk,
+		     struct prmem_error *err);
+
+#define PRMEM_FINISH_REPLACE 1u /* a disk that has the name goes */
+
+/*
+ * prmem_disk_finish() - let a disk that was begun have its name.
+ * @size_bytes: its size in the end; nothing was written behind it
+ * @flags: PRMEM_FINISH_...
+ *
+ * With PRMEM_FINISH_REPLACE it takes the place of the disk that has the name,
+ * in one step, and with it the description and the reservation; the pages of
+ * the other one are free then.
+ * Context: takes the instance lock.  Once it was called the disk is like any
+ *   other one.
+ * Persistence: all of it durable on return (prmem_sync() as for any other
+ *   disk); after a crash the old disk is there, or the new one.
+ * Return: 0; -EEXIST (the name is taken, or something lies behind the end),
+ *   -EBUSY (the other one is open), -EPERM (it is read-only), -ENOSPC (the
+ *   reservation), -EINVAL, -EROFS, -EIO.  Nothing was changed then.
+ */
+int prmem_disk_finish(struct prmem_disk *disk, uint64_t size_bytes, unsigned int flags, struct prmem_error *err);
 
 /*
  * prmem_disk_open() - open a pram disk; has no effect on the pool.

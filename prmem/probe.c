@@ -156,6 +156,15 @@ probe_signature(const struct pm *pm, int fd, bool is_device, char *ret_what, siz
 
 /* ---- anything at all ---- */
 
+/* Return: 0, -ECANCELED. */
+static int
+tell(const struct probe_watch *watch, uint64_t done, uint64_t total)
+{
+	return watch != NULL && watch->progress != NULL && watch->progress(watch->opaque, done, total) != 0
+		       ? -ECANCELED
+		       : 0;
+}
+
 /* A piece of a file that is no hole.  Return: 1 and where, 0, -errno. */
 static int
 scan_piece(int fd, off_t off, off_t end, char *buf, size_t buf_bytes, uint64_t *ret_off)
@@ -181,11 +190,11 @@ scan_piece(int fd, off_t off, off_t end, char *buf, size_t buf_bytes, uint64_t *
 }
 
 static int
-scan_file(int fd, uint64_t *ret_off)
+scan_file(int fd, uint64_t from, const struct probe_watch *watch, uint64_t *ret_off)
 {
 	const size_t buf_bytes = MIB;
 	CLEANUP_FREE char *buf = malloc(buf_bytes);
-	off_t off = 0, end = lseek(fd, 0, SEEK_END), data, hole;
+	off_t off = (off_t)from, end = lseek(fd, 0, SEEK_END), data, hole;
 	int r = 0;
 
 	if (buf == NULL)
@@ -202,18 +211,21 @@ scan_file(int fd, uint64_t *ret_off)
 			data = off;
 			hole = end;
 		}
-		r = scan_piece(fd, data, hole, buf, buf_bytes, ret_off);
-		off = hole;
+		off = MIN(hole, data + (off_t)SCAN_STEP);
+		r = scan_piece(fd, data, off, buf, buf_bytes, ret_off);
+		if (r == 0)
+			r = tell(watch, (uint64_t)off, (uint64_t)end);
 	}
 	return r;
 }
 
 static int
-scan_memory(const struct pm *pm, uint64_t *ret_off)
+scan_memory(const struct pm *pm, uint64_t from, const struct probe_watch *watch, uint64_t *ret_off)
 {
-	uint64_t off = 0;
+	uint64_t off = from;
+	int r = 0;
 
-	while (off < pm->len_bytes) {
+	while (r == 0 && off < pm->len_bytes) {
 		bool in_edge = off < SCAN_EDGE || pm->len_bytes - off <= SCAN_EDGE;
 
 		if (!mem_is_zero((char *)pm->base + off, PRMEM_PAGE_SIZE)) {
@@ -224,12 +236,15 @@ scan_memory(const struct pm *pm, uint64_t *ret_off)
 			off += PRMEM_PAGE_SIZE;
 		else
 			off = MIN(off + SCAN_STEP, pm->len_bytes - SCAN_EDGE);
+		if (off % MIB == 0)
+			r = tell(watch, off, pm->len_bytes);
 	}
-	return 0;
+	return r;
 }
 
 int
-probe_data(const struct pm *pm, int fd, bool is_device, uint64_t *ret_off)
+probe_data(const struct pm *pm, int fd, bool is_device, uint64_t from, const struct probe_watch *watch,
+	   uint64_t *ret_off)
 {
-	return is_device ? scan_memory(pm, ret_off) : scan_file(fd, ret_off);
+	return is_device ? scan_memory(pm, from, watch, ret_off) : scan_file(fd, from, watch, ret_off);
 }

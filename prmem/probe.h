@@ -23,14 +23,23 @@
  */
 MUST_CHECK int probe_signature(const struct pm *pm, int fd, bool is_device, char *ret_what, size_t what_bytes);
 
+/* Somebody who waits for it. */
+struct probe_watch {
+	int (*progress)(void *opaque, uint64_t done, uint64_t total); /* in bytes; not 0 ends it; or NULL */
+	void *opaque;
+};
+
 /*
  * probe_data() - look for bytes that are not zero.
+ * @from: where to begin: a multiple of 4 KiB
+ * @watch: may be NULL
  * A file is read as a whole but for its holes.  Of a device these are looked
  * at: the first and the last 16 MiB, and a page every 2 MiB between.
  * Reads only.
  * Return: 1 and *ret_off, the place of the first (to a page); 0 when there
- *   are none; -errno.
+ *   are none; -ECANCELED when @watch ended it; -errno.
  */
-MUST_CHECK int probe_data(const struct pm *pm, int fd, bool is_device, uint64_t *ret_off);
+MUST_CHECK int probe_data(const struct pm *pm, int fd, bool is_device, uint64_t from,
+			  const struct probe_watch *watch, uint64_t *ret_off);
 
 #endif

@@ -19,7 +19,9 @@
 #define RECORD_FLAG_READ_ONLY 1u /* a disk that may not be written */
 #define RECORD_FLAG_RESERVE 2u   /* room for all of it is promised */
 #define RECORD_FLAG_REMOVED 4u   /* removed: only its pages have still to be wiped */
-#define RECORD_FLAGS_KNOWN 7u
+#define RECORD_FLAG_UNFINISHED 8u /* nobody has its name yet: it is being filled, and goes with a crash */
+#define RECORD_FLAG_REPLACES 16u /* it has taken the name of the one in replaces, which goes */
+#define RECORD_FLAGS_KNOWN 31u
 
 struct record_media {
 	le64 magic;              /*    0: RECORD_MAGIC */
@@ -35,7 +37,8 @@ struct record_media {
 	le32 reserved1;          /*   76: 0 */
 	le64 data;               /*   80: slot of its data (page, run, buffer), or 0 */
 	le64 data_bytes;         /*   88: length of its data */
-	uint8_t reserved2[32];   /*   96: 0 */
+	uint8_t replaces[16];    /*   96: UUID of the instance that it has replaced; with a flag only */
+	uint8_t reserved2[16];   /*  112: 0 */
 	char subsystem[64];      /*  128: NUL-terminated */
 	char name[64];           /*  192: NUL-terminated */
 	char description[256];   /*  256: NUL-terminated */
@@ -57,7 +60,8 @@ static_assert(offsetof(struct record_media, height) == 72, "record layout");
 static_assert(offsetof(struct record_media, reserved1) == 76, "record layout");
 static_assert(offsetof(struct record_media, data) == 80, "record layout");
 static_assert(offsetof(struct record_media, data_bytes) == 88, "record layout");
-static_assert(offsetof(struct record_media, reserved2) == 96, "record layout");
+static_assert(offsetof(struct record_media, replaces) == 96, "record layout");
+static_assert(offsetof(struct record_media, reserved2) == 112, "record layout");
 static_assert(offsetof(struct record_media, subsystem) == 128, "record layout");
 static_assert(offsetof(struct record_media, name) == 192, "record layout");
 static_assert(offsetof(struct record_media, description) == 256, "record layout");

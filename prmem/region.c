@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -34,6 +35,21 @@ region_header_is_valid(const struct region_media *header)
 }
 
 /* ---- one file or device ---- */
+
+/* What opens files speaks of pools. */
+static void
+call_it_region(struct prmem_error *err)
+{
+	static const char pool[] = "pool ", region[] = "region ";
+	size_t len;
+
+	if (err == NULL || strncmp(err->message, pool, sizeof pool - 1) != 0)
+		return;
+	len = strnlen(err->message, sizeof err->message - sizeof region);
+	memmove(err->message + sizeof region - 1, err->message + sizeof pool - 1, len - (sizeof pool - 1));
+	memcpy(err->message, region, sizeof region - 1);
+	err->message[len + sizeof region - sizeof pool] = '\0';
+}
 
 int
 region_file_open(const char *path, uint64_t new_size_bytes, bool read_only, struct region_opened *ret_opened,
@@ -74,6 +90,7 @@ region_file_open(const char *path, uint64_t new_size_bytes, bool read_only, stru
 	return 0;
 
 free_file:
+	call_it_region(err);
 	free(opened.file);
 	return r;
 }
@@ -136,37 +153,103 @@ try_path(struct prmem_pool *pool, uint32_t number, const char *path, bool read_o
 	return 0;
 }
 
+/* Is it one that an earlier region has been found at? */
+static bool
+is_taken(const struct prmem_pool *pool, uint32_t number, const char *path)
+{
+	struct stat named, opened;
+
+	if (stat(path, &named) < 0)
+		return false;
+	for (uint32_t i = 1; i < number; i++) {
+		const struct region_file *file = pool->regions[i].file;
+
+		if (file != NULL && fstat(owner_lock_fd(file->lock), &opened) == 0 && opened.st_dev == named.st_dev &&
+		    opened.st_ino == named.st_ino)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The places that were named come first: at the old one there may be another
+ * one by now.
+ */
 static int
-region_open(struct prmem_pool *pool, uint32_t number, const struct prmem_open_args *args, struct prmem_error *err)
+find_region(struct prmem_pool *pool, uint32_t number, const struct prmem_open_args *args, struct prmem_error *why)
 {
 	const struct sb_region_media *entry = &pool->sb.regions[number];
-	struct prmem_error why = {.message = "it has no path"};
-	char hint[sizeof entry->path + 1] = "", uuid[37];
 	bool read_only = args->read_only || pool->pm->read_only;
+	char hint[sizeof entry->path + 1] = "";
+	struct prmem_error busy = {0}, what = {0};
 	int r = 1;
 
 	/* From media: the NUL may be missing. */
 	memcpy(hint, entry->path, sizeof entry->path);
-	if (hint[0] != '\0')
-		r = try_path(pool, number, hint, read_only, &why);
-	for (size_t i = 0; r == 1 && args->region_paths != NULL && args->region_paths[i] != NULL; i++) {
-		struct prmem_error ignored;
-
-		r = try_path(pool, number, args->region_paths[i], read_only, &ignored);
+	for (size_t i = 0; args->region_paths != NULL && args->region_paths[i] != NULL; i++) {
+		if (is_taken(pool, number, args->region_paths[i]))
+			continue;
+		r = try_path(pool, number, args->region_paths[i], read_only, &what);
+		if (r == 0 || r == -ENOMEM)
+			return r;
+		if (r == -EBUSY)
+			busy = what;
 	}
+	error_set(why, -ENXIO, "nobody knows its path");
+	r = hint[0] == '\0' ? 1 : try_path(pool, number, hint, read_only, why);
+	if (r == 1 && busy.code == -EBUSY)
+		*why = busy;
+	return r == 1 && busy.code == -EBUSY ? -EBUSY : r;
+}
+
+static int
+region_open(struct prmem_pool *pool, uint32_t number, const struct prmem_open_args *args, struct prmem_error *err)
+{
+	const struct sb_region_media *entry = &pool->sb.regions[number];
+	struct prmem_error why = {0};
+	char uuid[37];
+	int r = find_region(pool, number, args, &why);
+
 	if (r == 0)
 		return 0;
 	uuid_format(entry->uuid, uuid);
-	if (r == 1)
-		r = -ENXIO;
-	if (r == -ENXIO && read_only) {
+	if (r == 1 && args->read_only && args->degraded) {
 		pool_notice(pool, "pool %.100s: region %u (%s) is missing: what lies there cannot be read: %.200s",
 			    pool->path, number, uuid, why.message);
 		return 0;
 	}
-	return error_set(err, r,
-			 "pool %.100s: region %u (%s) is missing: %.200s; attach it, or open the pool read-only",
+	if (r != 1)
+		return error_set(err, r, "pool %.100s: region %u (%s) cannot be opened: %.200s", pool->path, number,
+				 uuid, why.message);
+	return error_set(err, -ENXIO,
+			 "pool %.100s: region %u (%s) is missing: %.200s; attach it, say where it is now, or ask for "
+			 "the disks that are whole, read-only",
 			 pool->path, number, uuid, why.message);
+}
+
+void
+regions_note_places(struct prmem_pool *pool)
+{
+	struct sb_media sb = pool->sb;
+	bool changed = false;
+
+	for (uint32_t i = 1; i < le32_to_cpu(sb.nr_regions); i++) {
+		const struct region_file *file = pool->regions[i].file;
+		CLEANUP_FREE char *real = file == NULL ? NULL : realpath(file->path, NULL);
+
+		if (real == NULL || strlen(real) >= sizeof sb.regions[i].path ||
+		    strncmp(real, sb.regions[i].path, sizeof sb.regions[i].path) == 0)
+			continue;
+		memset(sb.regions[i].path, 0, sizeof sb.regions[i].path);
+		memcpy(sb.regions[i].path, real, strlen(real));
+		changed = true;
+	}
+	if (!changed)
+		return;
+	LOCK_FOR_SCOPE(&pool->sb_lock);
+	/* A hint and no more: a crash leaves the old place or the new one. */
+	pool_write_sb(pool, &sb);
+	pool->sb = sb;
 }
 
 int

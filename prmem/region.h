@@ -42,10 +42,17 @@ void region_file_close(const struct region_opened *opened);
 /*
  * regions_open() - open all added regions that the pool's superblock names.
  * Context: open, before anything of the pool is built.
- * Return: 0; -ENXIO when one is missing or foreign and the pool is to be
- *   written; or what opening one said.
+ * Return: 0; -ENXIO when one is missing or foreign, unless that was allowed
+ *   (degraded); or what opening one said.
  */
 MUST_CHECK int regions_open(struct prmem_pool *pool, const struct prmem_open_args *args, struct prmem_error *err);
+
+/*
+ * regions_note_places() - let the superblock know where the added regions are,
+ * so that they are found there the next time.
+ * Context: open, nobody else has the pool, which is writable.
+ */
+void regions_note_places(struct prmem_pool *pool);
 
 /* regions_close() - unmap and unlock all but region 0. */
 void regions_close(struct prmem_pool *pool);

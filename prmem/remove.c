@@ -110,6 +110,8 @@ instance_finish_removal(struct prmem_instance *inst)
 	struct wipe w = {.inst = inst};
 	int r;
 
+	if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_REMOVED) == 0)
+		return instance_remove_locked(inst, NULL);
 	pool_notice(inst->pool, "pool %.200s: going on with wiping disk %s, which was removed", inst->pool->path,
 		    inst->rec.name);
 	r = wipe(&w);

@@ -84,12 +84,20 @@ fix_slot_bit(struct repair *r, uint32_t pfn, pm_slot *slot, uint32_t number)
 	return true;
 }
 
-/* 2. */
+/* The polynomial of CRC-32C, the way round that CRCs are computed. */
+#define CRC32C_POLYNOMIAL UINT32_C(0x82f63b78)
+
+/*
+ * 2.  What a bit does to a CRC depends on its place alone: of the last bit it
+ * is the polynomial, of each one before that divided by x once more.  So all
+ * bits of the record are tried without computing the CRC of a page for each.
+ */
 static bool
 fix_record_bit(struct repair *r, pm_slot *slot, uint32_t number)
 {
+	static const size_t nr_proven_bits = 8 * offsetof(struct record_media, crc);
 	uint64_t is = le64toh(atomic_load(slot));
-	uint32_t rec_pfn = xa_entry_payload(is);
+	uint32_t rec_pfn = xa_entry_payload(is), wanted, effect = 0;
 	union {
 		struct record_media rec;
 		uint8_t bytes[sizeof(struct record_media)];
@@ -100,9 +108,17 @@ fix_record_bit(struct repair *r, pm_slot *slot, uint32_t number)
 
 	if (xa_entry_kind(is) != XA_KIND_PAGE || !read_record(r, rec_pfn, &u.rec))
 		return false;
-	for (size_t bit = 0; bit < 8 * sizeof u; bit++) {
+	wanted = record_proof(r->pool->dir, number, &u.rec) ^ xa_entry_proof(is);
+	/* The proof leaves out the record's own CRC, so a bit of that has no effect on it. */
+	for (size_t bit = 8 * sizeof u; bit-- > 0;) {
+		if (bit == nr_proven_bits - 1)
+			effect = CRC32C_POLYNOMIAL;
+		else
+			effect = effect >> 1 ^ ((effect & 1) != 0 ? CRC32C_POLYNOMIAL : 0);
+		if (effect >> 4 != wanted)
+			continue;
 		u.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		if (record_proof(r->pool->dir, number, &u.rec) == xa_entry_proof(is) && record_check(&u.rec) == NULL) {
+		if (record_check(&u.rec) == NULL) {
 			found = bit;
 			nr++;
 		}
@@ -225,40 +241,6 @@ compare_orphans(const void *a, const void *b)
 	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
 }
 
-static void
-find_orphans(struct repair *r, struct orphans *orphans)
-{
-	struct record_media rec;
-
-	for (uint64_t pfn = 0; pfn < r->pool->nr_pages && r->error == 0; pfn++) {
-		struct orphan orphan = {.pfn = (uint32_t)pfn};
-
-		if (pfn % XA_CHUNK_SIZE == 0)
-			r->error = check_tick(r->c, 0);
-		if (!read_record(r, (uint32_t)pfn, &rec) || le64_to_cpu(rec.magic) != RECORD_MAGIC ||
-		    record_check(&rec) != NULL)
-			continue;
-		orphan.height = le32_to_cpu(rec.height);
-		orphan.changed_s = le64_to_cpu(rec.changed_s);
-		orphan.root_proves = root_proves(r, &rec);
-		memcpy(orphan.uuid, rec.uuid, sizeof orphan.uuid);
-		if (!add_orphan(orphans, &orphan))
-			r->error = -ENOMEM;
-	}
-	if (orphans->nr > 0)
-		qsort(orphans->list, orphans->nr, sizeof *orphans->list, compare_orphans);
-}
-
-/* All versions of one instance are taken with one of them. */
-static void
-take_orphan(struct orphans *orphans, const struct orphan *orphan)
-{
-	for (size_t i = 0; i < orphans->nr; i++) {
-		if (memcmp(orphans->list[i].uuid, orphan->uuid, sizeof orphan->uuid) == 0)
-			orphans->list[i].taken = true;
-	}
-}
-
 /* The page whose first word is @slot: a node above the one that it links.  Return: 0 if there is none. */
 static uint32_t
 find_node_above(struct repair *r, uint64_t slot)
@@ -293,22 +275,92 @@ climb(struct repair *r, struct record_media *rec)
 	}
 }
 
+/* What a record that was found by 5 is to become.  Done twice, or to one that is half done, it comes to the same. */
+static void
+bring_up_to_date(struct repair *r, struct record_media *rec)
+{
+	uint64_t lineage = pool_lineage(r->pool, le64_to_cpu(rec->origin)), root = le64_to_cpu(rec->root);
+
+	for (uint32_t height = 1; height <= XA_MAX_HEIGHT; height++) {
+		if (root == xa_node_slot(lineage, height - 1, 0, xa_entry_payload(root)))
+			rec->height = cpu_to_le32(height);
+	}
+	climb(r, rec);
+	/* An older version of its record may say that it is not finished yet. */
+	rec->flags = cpu_to_le32((le32_to_cpu(rec->flags) & ~(RECORD_FLAG_UNFINISHED | RECORD_FLAG_REPLACES)) |
+				 RECORD_FLAG_READ_ONLY);
+	rec->crc = cpu_to_le32(crc32c(0, rec, offsetof(struct record_media, crc)));
+}
+
+/* A record that is whole; or that a crash left half up to date, of which the CRC is already the new one (renew()). */
+static bool
+read_orphan(struct repair *r, uint32_t pfn, struct record_media *ret_rec)
+{
+	uint32_t crc;
+
+	if (!read_record(r, pfn, ret_rec) || le64_to_cpu(ret_rec->magic) != RECORD_MAGIC)
+		return false;
+	if (record_check(ret_rec) == NULL)
+		return true;
+	crc = le32_to_cpu(ret_rec->crc);
+	bring_up_to_date(r, ret_rec);
+	return le32_to_cpu(ret_rec->crc) == crc && record_check(ret_rec) == NULL;
+}
+
+static void
+find_orphans(struct repair *r, struct orphans *orphans)
+{
+	struct record_media rec;
+
+	for (uint64_t pfn = 0; pfn < r->pool->nr_pages && r->error == 0; pfn++) {
+		struct orphan orphan = {.pfn = (uint32_t)pfn};
+
+		if (pfn % XA_CHUNK_SIZE == 0)
+			r->error = check_tick(r->c, 0);
+		if (!read_orphan(r, (uint32_t)pfn, &rec))
+			continue;
+		orphan.height = le32_to_cpu(rec.height);
+		orphan.changed_s = le64_to_cpu(rec.changed_s);
+		orphan.root_proves = root_proves(r, &rec);
+		memcpy(orphan.uuid, rec.uuid, sizeof orphan.uuid);
+		if (!add_orphan(orphans, &orphan))
+			r->error = -ENOMEM;
+	}
+	if (orphans->nr > 0)
+		qsort(orphans->list, orphans->nr, sizeof *orphans->list, compare_orphans);
+}
+
+/* All versions of one instance are taken with one of them. */
+static void
+take_orphan(struct orphans *orphans, const struct orphan *orphan)
+{
+	for (size_t i = 0; i < orphans->nr; i++) {
+		if (memcmp(orphans->list[i].uuid, orphan->uuid, sizeof orphan->uuid) == 0)
+			orphans->list[i].taken = true;
+	}
+}
+
 /*
  * Bring a record that was found by 5 up to date, where it lies: nothing points
- * to it yet.
+ * to it yet.  First its CRC becomes the new one, then the rest does: a crash
+ * between leaves a record of which the next repair can tell what it was to
+ * become.
  */
 static bool
 renew(struct repair *r, uint32_t pfn, struct record_media *rec)
 {
+	static const size_t last = sizeof *rec / sizeof(uint64_t) - 1;
 	const struct prmem_check_args *args = r->c->args;
+	uint64_t words[sizeof *rec / sizeof(uint64_t)];
 
 	if (args->keep != NULL)
 		r->error = args->keep(args->opaque, (uint64_t)pfn << PRMEM_PAGE_SHIFT, rec, sizeof *rec);
 	if (r->error < 0)
 		return false;
-	climb(r, rec);
-	rec->flags = cpu_to_le32(le32_to_cpu(rec->flags) | RECORD_FLAG_READ_ONLY);
-	rec->crc = cpu_to_le32(crc32c(0, rec, offsetof(struct record_media, crc)));
+	bring_up_to_date(r, rec);
+	memcpy(words, rec, sizeof words);
+	if (!repair_store(r, pfn, (pm_slot *)pool_page(r->pool, pfn) + last, le64toh(words[last])))
+		return false;
 	pm_copy(r->pool->pm, pool_page(r->pool, pfn), rec, sizeof *rec, PM_SITE_REPAIR_RECORD_COPY);
 	pm_fence(r->pool->pm, PM_SITE_REPAIR_RECORD_FENCE);
 	return true;
@@ -323,7 +375,7 @@ place_orphan(struct repair *r, struct orphans *orphans, const struct lost_slot *
 	for (size_t i = 0; i < orphans->nr; i++) {
 		struct orphan *orphan = &orphans->list[i];
 
-		if (orphan->taken || (!by_proof && !orphan->root_proves) || !read_record(r, orphan->pfn, &rec))
+		if (orphan->taken || (!by_proof && !orphan->root_proves) || !read_orphan(r, orphan->pfn, &rec))
 			continue;
 		if (by_proof && record_proof(r->pool->dir, lost->number, &rec) != xa_entry_proof(is))
 			continue;

@@ -38,7 +38,7 @@ prmem_set_label(struct prmem_pool *pool, const char *label, struct prmem_error *
 		sb = pool->sb;
 		memset(sb.label, 0, sizeof sb.label);
 		memcpy(sb.label, label, strlen(label));
-		sb_write(pool->pm, &sb);
+		pool_write_sb(pool, &sb);
 		pool->sb = sb;
 	}
 	r = page_sync(pool->pages);

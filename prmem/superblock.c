@@ -52,6 +52,27 @@ sb_crc(const struct sb_media *sb)
 	return crc32c(0, sb, offsetof(struct sb_media, crc));
 }
 
+/*
+ * Written from front to back, the number comes long before the CRC.  So B,
+ * written first, has the new number and the CRC that both had; or A has the
+ * number of B and the CRC of neither.  Single bits that went bad elsewhere look
+ * otherwise.
+ */
+bool
+sb_is_behind(const struct sb_media *copy, const struct sb_media *good)
+{
+	uint64_t seq = le64_to_cpu(copy->seq), good_seq = le64_to_cpu(good->seq);
+
+	if (le64_to_cpu(copy->magic) == SB_MAGIC_FORMATTING)
+		return true;
+	if (le64_to_cpu(copy->magic) != SB_MAGIC || memcmp(copy->uuid, good->uuid, sizeof copy->uuid) != 0)
+		return false;
+	if (le32_to_cpu(copy->crc) == sb_crc(copy))
+		return seq < good_seq;
+	return (seq == good_seq + 1 && le32_to_cpu(copy->crc) == le32_to_cpu(good->crc)) ||
+	       (seq == good_seq && le32_to_cpu(copy->crc) != le32_to_cpu(good->crc));
+}
+
 static void
 copy_read(const struct pm *pm, uint32_t pfn, struct copy *copy)
 {
@@ -242,22 +263,26 @@ write_a(struct pm *pm, const struct sb_media *sb)
 	pm_fence(pm, PM_SITE_SB_SECOND_FENCE);
 }
 
-void
+int
 sb_write_both(struct pm *pm, const struct sb_media *sb)
 {
+	int r = 0;
+
 	write_b(pm, sb);
 	/* Page cache is written back in any order: without this, both could be torn at once. */
-	if (!pm->is_pmem && pm_sync(pm) < 0)
-		return;
-	write_a(pm, sb);
+	if (!pm->is_pmem)
+		r = pm_sync(pm);
+	if (r == 0)
+		write_a(pm, sb);
+	return r;
 }
 
-void
+int
 sb_write(struct pm *pm, struct sb_media *sb)
 {
 	sb->seq = cpu_to_le64(le64_to_cpu(sb->seq) + 1);
 	sb->crc = cpu_to_le32(sb_crc(sb));
-	sb_write_both(pm, sb);
+	return sb_write_both(pm, sb);
 }
 
 void

@@ -33,6 +33,13 @@ enum sb_state {
  */
 enum sb_state sb_read(const struct pm *pm, struct sb_media *ret_sb, bool *ret_ro, struct prmem_error *what);
 
+/*
+ * sb_is_behind() - is a copy that differs from the good one what a crash in
+ * sb_write() or sb_format() leaves: the one before, one that was not written as
+ * a whole, or the mark of a format?
+ */
+bool sb_is_behind(const struct sb_media *copy, const struct sb_media *good);
+
 /* sb_crc() - the CRC that a superblock should carry. */
 uint32_t sb_crc(const struct sb_media *sb);
 
@@ -40,17 +47,19 @@ uint32_t sb_crc(const struct sb_media *sb);
  * sb_write_both() - write a finished superblock to both places: B, fence, A,
  * fence.  On page cache a sync goes between, so that no crash of the system
  * tears both; if it fails A stays as it was, and later syncs fail
- * (pm_libpmem.h).
+ * (pm_libpmem.h): the pool has to be read-only then (pool_write_sb()).
+ * Return: 0, or the sync's -errno.
  */
-void sb_write_both(struct pm *pm, const struct sb_media *sb);
+int sb_write_both(struct pm *pm, const struct sb_media *sb);
 
 /*
  * sb_write() - write a changed superblock.
  * Gives it the next sequence number and its CRC, then sb_write_both().
  * Context: the pool's sb_lock, or nobody else has the pool.
  * Persistence: durable on return; old or new after a crash.
+ * Return: as sb_write_both().
  */
-void sb_write(struct pm *pm, struct sb_media *sb);
+int sb_write(struct pm *pm, struct sb_media *sb);
 
 /*
  * sb_repair() - after SB_REPAIR: make the other copy like the good one.

@@ -60,7 +60,7 @@ dump_damage(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_
 void
 xa_dump(struct xarray *xa)
 {
-	const struct xa_visitor visitor = {dump_node, dump_entry, dump_damage, xa};
+	const struct xa_visitor visitor = {.node = dump_node, .entry = dump_entry, .damage = dump_damage, .opaque = xa};
 
 	fprintf(stderr, "xarray lineage %016" PRIx64 " height %u nodes %" PRIu64 "%s\n", xa->lineage, xa_height(xa),
 		atomic_load(&xa->nr_nodes), atomic_load(&xa->damaged_root) ? " root damaged" : "");

@@ -42,7 +42,10 @@ struct prune {
 static int
 erase_slots(struct xarray *xa, uint32_t first, uint32_t last)
 {
-	xa_entry_t gone[XA_CHUNK_SIZE];
+	struct {
+		xa_entry_t entry;
+		uint32_t idx;
+	} gone[XA_CHUNK_SIZE];
 	uint32_t nr_gone = 0;
 	struct xa_descent descent;
 	bool locked = xa_enter(xa);
@@ -68,14 +71,14 @@ erase_slots(struct xarray *xa, uint32_t first, uint32_t last)
 		was = pm_exchange(xa->pm, &slots[i], hole, PM_SITE_XA_ERASE_STORE);
 		entry = xa_decode_at(xa->place_key, first + i, le64toh(was));
 		if (entry != 0 && !xa_is_err(entry))
-			gone[nr_gone++] = entry;
+			gone[nr_gone].entry = entry, gone[nr_gone++].idx = first + i;
 	}
 	/* All of them: a hole that was there may be another thread's, not durable yet. */
 	pm_flush(xa->pm, slots, (last - first + 1) * sizeof *slots, PM_SITE_XA_ERASE_FLUSH);
 	xa_leave(xa, locked);
 	pm_fence(xa->pm, PM_SITE_XA_ERASE_FENCE);
-	while (nr_gone > 0)
-		xa->ops->free_entry(xa->memory, gone[--nr_gone]);
+	while (nr_gone-- > 0)
+		xa->ops->free_entry(xa->memory, gone[nr_gone].idx, gone[nr_gone].entry);
 	return 0;
 }
 
@@ -279,7 +282,7 @@ free_subtree(struct xarray *xa, uint32_t pfn, unsigned int level, uint32_t first
 			xa_entry_t entry = xa_decode_at(xa->place_key, idx, slot);
 
 			if (entry != 0 && !xa_is_err(entry))
-				xa->ops->free_entry(xa->memory, entry);
+				xa->ops->free_entry(xa->memory, idx, entry);
 		} else if (xa_follow(xa, slot, level - 1, idx)) {
 			free_subtree(xa, xa_entry_payload(slot), level - 1, idx);
 		}

@@ -62,6 +62,9 @@ uint64_t xa_node_slot(uint64_t lineage, unsigned int level, uint32_t first, uint
  */
 uint32_t xa_content_seed(uint64_t lineage, uint32_t idx, enum xa_kind kind);
 
+/* xa_seed() - the same for an array at hand. */
+uint32_t xa_seed(const struct xarray *xa, uint32_t idx, enum xa_kind kind);
+
 static inline enum xa_kind
 xa_entry_kind(xa_entry_t entry)
 {
@@ -117,8 +120,8 @@ struct xa_state {
 xa_entry_t xas_load(struct xa_state *xas, uint32_t idx);
 
 /*
- * xas_skip() - how many indices from @idx on are known to hold nothing
- * because there is no node for them; at least 1 if xas_load() gave 0.
+ * xas_skip() - how many indices from @idx on are known to hold nothing, or
+ * to be unreadable, because there is no node for them; at least 1.
  * Context: read lock held.  Return: their number, as 64 bits.
  */
 uint64_t xas_skip(struct xa_state *xas, uint32_t idx);
@@ -129,6 +132,13 @@ uint64_t xas_skip(struct xa_state *xas, uint32_t idx);
  * Return: 0, -ENOSPC, -EROFS, -EIO.
  */
 MUST_CHECK int xa_reserve(struct xarray *xa, uint32_t first, uint32_t last);
+
+/*
+ * xa_prefetch() - the slot at an index will be stored to: bring it near, while
+ * the caller does something else.
+ * Context: as xa_load().
+ */
+void xa_prefetch(struct xarray *xa, uint32_t idx);
 
 /*
  * xa_set_end() - let nobody store at @end or behind it any more; 0 for
@@ -153,6 +163,8 @@ void xa_commit_seen(struct xarray *xa, uint32_t first, uint32_t last);
  * struct xa_visitor - what a walk meets.  Any member may be NULL.
  * @node: a node that proves itself; return false not to descend
  * @entry: a leaf entry (never 0, never an error)
+ * @entries: instead of @entry: all of a leaf that is in the range at once; @nr
+ *   entries from @idx on, 0 where there is nothing or damage, never all 0
  * @damage: nr indices from idx on cannot be reached: the slot at @level (0:
  *   a leaf slot, nr is 1) holds @slot
  */
@@ -161,6 +173,7 @@ struct xa_visitor {
 	void (*entry)(void *opaque, uint32_t idx, xa_entry_t entry);
 	void (*damage)(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_t slot);
 	void *opaque;
+	void (*entries)(void *opaque, uint32_t idx, const xa_entry_t *entries, uint32_t nr);
 };
 
 /*

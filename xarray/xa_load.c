@@ -32,10 +32,27 @@ xas_skip(struct xa_state *xas, uint32_t idx)
 {
 	struct xa_descent descent;
 
-	/* The cursor does not know how high the hole is; a leaf may have come meanwhile, too. */
-	if (xa_descend(xas->xa, idx, &descent) != XA_END_NOTHING)
-		return 1;
-	return xa_skip_holes(xas->xa, &descent, idx, XA_MAX_INDEX) - idx;
+	/* The cursor does not know how high it ended; a leaf may have come meanwhile, too. */
+	switch (xa_descend(xas->xa, idx, &descent)) {
+	case XA_END_LEAF:
+		break;
+	case XA_END_NOTHING:
+		return xa_skip_holes(xas->xa, &descent, idx, XA_MAX_INDEX) - idx;
+	case XA_END_DAMAGE:
+		return (uint64_t)xa_descent_last(&descent, idx) + 1 - idx;
+	}
+	return 1;
+}
+
+void
+xa_prefetch(struct xarray *xa, uint32_t idx)
+{
+	struct xa_descent descent;
+
+	xa_read_lock();
+	if (xa_descend(xa, idx, &descent) == XA_END_LEAF)
+		__builtin_prefetch(&descent.slots[idx & XA_CHUNK_MASK], 1);
+	xa_read_unlock();
 }
 
 xa_entry_t

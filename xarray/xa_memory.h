@@ -31,7 +31,7 @@ struct xa_memory_ops {
 	void (*free_node)(void *memory, uint32_t pfn);
 
 	/* The same for an entry that was erased by a range erase. */
-	void (*free_entry)(void *memory, xa_entry_t entry);
+	void (*free_entry)(void *memory, uint32_t idx, xa_entry_t entry);
 
 	/*
 	 * Publish a new root: a node slot (as media has it) and the height of

@@ -35,6 +35,12 @@ xa_content_seed(uint64_t lineage, uint32_t idx, enum xa_kind kind)
 	return (uint32_t)(xa_place_hash(xa_place_key(lineage), 0, idx, kind) >> 32);
 }
 
+uint32_t
+xa_seed(const struct xarray *xa, uint32_t idx, enum xa_kind kind)
+{
+	return (uint32_t)(xa_place_hash(xa->place_key, 0, idx, kind) >> 32);
+}
+
 xa_entry_t
 xa_mk_err(int error)
 {

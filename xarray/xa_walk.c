@@ -24,32 +24,45 @@ tell_damage(const struct walk *w, uint32_t idx, uint32_t last, unsigned int leve
 		w->visitor->damage(w->visitor->opaque, from, (uint64_t)to - from + 1, level, slot);
 }
 
+/* The entry of a slot; 0 where there is none, or damage, which is told. */
+static inline xa_entry_t
+look_at(const struct walk *w, uint32_t idx, uint64_t slot)
+{
+	uint64_t key = w->xa->place_key;
+	xa_entry_t entry;
+
+	if (LIKELY(xa_kind_has_content(xa_entry_kind(slot))))
+		return slot;
+	if (slot == xa_hole_at(key, 0, idx))
+		return 0;
+	entry = xa_decode_at(key, idx, slot);
+	if (!xa_is_err(entry))
+		return entry;
+	tell_damage(w, idx, idx, 0, slot);
+	return 0;
+}
+
 static void
 walk_leaf(const struct walk *w, pm_slot *slots, uint32_t first)
 {
 	const struct xa_visitor *visitor = w->visitor;
-	void (*tell_entry)(void *, uint32_t, xa_entry_t) = visitor->entry;
-	uint64_t key = w->xa->place_key;
-	uint32_t from = MAX(first, w->first), to = MIN(xa_span_last(1, first), w->last);
+	uint32_t from = MAX(first, w->first), nr = MIN(xa_span_last(1, first), w->last) - from + 1;
+	xa_entry_t entries[XA_CHUNK_SIZE], any = 0;
 
-	for (uint32_t i = from & XA_CHUNK_MASK; i <= (to & XA_CHUNK_MASK); i++) {
-		uint32_t idx = first + i;
-		uint64_t slot = xa_slot_read(&slots[i]);
-		xa_entry_t entry;
-
-		if (LIKELY(xa_kind_has_content(xa_entry_kind(slot)))) {
-			entry = slot;
-		} else {
-			if (slot == xa_hole_at(key, 0, idx))
-				continue;
-			entry = xa_decode_at(key, idx, slot);
-			if (xa_is_err(entry)) {
-				tell_damage(w, idx, idx, 0, slot);
-				continue;
-			}
+	slots += from & XA_CHUNK_MASK;
+	for (uint32_t i = 0; i < nr; i++) {
+		entries[i] = look_at(w, from + i, xa_slot_read(&slots[i]));
+		any |= entries[i];
+	}
+	if (any == 0)
+		return;
+	if (visitor->entries) {
+		visitor->entries(visitor->opaque, from, entries, nr);
+	} else if (visitor->entry) {
+		for (uint32_t i = 0; i < nr; i++) {
+			if (entries[i] != 0)
+				visitor->entry(visitor->opaque, from + i, entries[i]);
 		}
-		if (tell_entry)
-			tell_entry(visitor->opaque, idx, entry);
 	}
 }
 
@@ -65,13 +78,12 @@ walk_node(const struct walk *w, uint32_t pfn, pm_slot *slots, unsigned int level
 		walk_leaf(w, slots, first);
 		return;
 	}
-	for (unsigned int i = 0; i < xa_slots_used(level); i++) {
+	/* A range may be a small part of a high tree: begin where it begins. */
+	for (unsigned int i = w->first > first ? xa_slot_number(level, w->first) : 0; i < xa_slots_used(level); i++) {
 		uint32_t lo = first + (uint32_t)(i * xa_span(level)), hi = xa_span_last(level, lo);
 		uint64_t slot;
 		pm_slot *below;
 
-		if (hi < w->first)
-			continue;
 		if (lo > w->last)
 			break;
 		slot = xa_slot_read(&slots[i]);

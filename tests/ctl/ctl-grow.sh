@@ -5,6 +5,7 @@
 # again, a region that is missing is named.
 . "${top_srcdir:?}/tests/ctl/functions.sh"
 need_libnbd
+need nbdcopy libnbd-bin
 
 pool=$tmp/grow.pool
 size() {
@@ -12,6 +13,8 @@ size() {
 }
 ctl format "$pool" --size 8M >/dev/null
 ctl create "$pool" busy 2M >/dev/null
+head -c 1M /dev/urandom >"$tmp/whole"
+ctl import "$pool" whole "$tmp/whole" >/dev/null
 head -c 20M /dev/urandom >"$tmp/image"
 ctl grow "$pool" --size 12M >/dev/null
 is "$(size)" $((12 << 20)) "size after growing the file"
@@ -39,16 +42,67 @@ ctl export "$pool" large "$tmp/exported" >/dev/null
 cmp "$tmp/exported" "$tmp/image" || fail "other bytes from several regions"
 ctl scrub "$pool" >/dev/null || fail "damage after growing"
 
-# Missing, and back.
+# Missing: it is named, and the pool does not open; disks that are whole can be
+# read by whoever asks for that.
 mv "$tmp/region2" "$tmp/elsewhere"
-refuse 1 'region 2 .* is missing' create "$pool" new 1M
-ctl info "$pool" | grep -qE '^region 2 .*, MISSING$' || fail "nobody says what is missing: $(ctl info "$pool")"
+refuse 1 "region 2 .* is missing: region $tmp/region2: no such file" create "$pool" new 1M
+refuse 1 'region 2 .* is missing' info "$pool"
+refuse 8 'region 2 .* is missing' scrub "$pool"
+refuse 2 'does not know --degraded' create --degraded "$pool" new 1M
+ctl info "$pool" --degraded | grep -qE '^region 2 .*, MISSING$' || fail "nobody says what is missing: $(ctl info "$pool" --degraded)"
+ctl export "$pool" whole "$tmp/out" --degraded >/dev/null || fail "a disk that is whole cannot be read"
+cmp "$tmp/out" "$tmp/whole" || fail "other bytes in a disk that is whole"
+refuse 1 'cannot be read|there is no disk' export "$pool" large "$tmp/no" --degraded
+refused 'region 2 .* is missing' "$pool"
+refused 'region 2 .* is missing' -r -- "$pool"
+refused 'degraded= is given without -r' "$pool" degraded=yes
+serve s -r -- "$pool" degraded=yes
+nbdcopy "$(uri s whole)" "$tmp/nbd" || fail "a disk that is whole is not served"
+cmp "$tmp/nbd" "$tmp/out" || fail "other bytes from a disk that is whole"
+# What the other has there is an error, what it has elsewhere is right. (Where it
+# has its record, the disk is not there at all.)
+"$python" - "$(uri s large)" "$tmp/image" <<'PY' || fail "what is missing was served"
+import errno, nbd, sys
+h = nbd.NBD()
+try:
+    h.connect_uri(sys.argv[1])
+except nbd.Error:
+    sys.exit()
+image, bad = open(sys.argv[2], "rb"), 0
+for at in range(0, h.get_size(), 65536):
+    try:
+        assert h.pread(65536, at) == image.read(65536), at
+    except nbd.Error as e:
+        assert e.errnum == errno.EIO, e
+        image.seek(at + 65536)
+        bad += 1
+assert bad > 0
+h.shutdown()
+PY
+ctl info "$pool" | grep -qE '^region 2 .*, MISSING$' || fail "the server does not say what is missing"
+stop s
+# Foreign: something else is where it was.
+cp "$tmp/region1" "$tmp/region2"
+refuse 1 "region 2 .* is missing: region $tmp/region2: it is another region" create "$pool" new 1M
+rm "$tmp/region2"
+# Said where it is; and once it was written there, known to be.
+refuse 1 'region 2 .* is missing' create "$pool" new 1M --region "$tmp/region1"
+ctl export "$pool" large - --region "$tmp/region1" --region "$tmp/elsewhere" 2>/dev/null | cmp - "$tmp/image" ||
+	fail "other bytes from another place"
+mkdir "$tmp/config"
+printf 'POOL=%s\nOPTIONS="low-space=1M region=%s"\n' "$pool" "$tmp/elsewhere" >"$tmp/config/moved.conf"
+ctl list moved >/dev/null || fail "a configured place is not used"
+refuse 1 'region 2 .* is missing' list "$pool"
+serve s "$pool" region="$tmp/region1" region="$tmp/elsewhere"
+ctl scrub "$pool" >/dev/null || fail "damage from another place"
+stop s
+ctl export "$pool" large - 2>/dev/null | cmp - "$tmp/image" || fail "the new place was not remembered"
 mv "$tmp/elsewhere" "$tmp/region2"
-ctl export "$pool" large - 2>/dev/null | cmp - "$tmp/image" || fail "other bytes when it is back"
+ctl create "$pool" new 1M --region "$tmp/region2" >/dev/null
+ctl export "$pool" large - 2>/dev/null | cmp - "$tmp/image" || fail "the old place was not remembered again"
 
 # Killed.
-rounds=5
-[ -z "${PRMEM_QUICK-}" ] || rounds=2
+rounds=${PRMEM_KILL_ROUNDS:-2}
 export LD_LIBRARY_PATH=$top_builddir/.libs
 grow() {
 	"$prmemctl" grow "$pool" --add "$tmp/added" --add-size 4M
@@ -65,8 +119,6 @@ judge() {
 	*) fail "$now bytes, neither old nor new" ;;
 	esac
 	is "$(size)" 12582912 "size in the end"
-	# What a crash leaves of the superblocks is put right by whoever opens the pool for writing.
-	ctl remove "$pool" nothing 2>/dev/null || true
 	ctl scrub "$pool" >"$tmp/scrub.log" || fail "damage by a growth that was killed: $(cat "$tmp/scrub.log")"
 }
 for ((i = 0; i < rounds; i++)); do

@@ -1,130 +1,182 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# SIGKILL in the middle of any verb, of prmemctl or of the server, leaves the
-# old state or the new one, and no damage.
+# SIGKILL in the middle of any verb that changes something, of prmemctl or of
+# the server, leaves the old state or the new one, and no damage.
+#
+# PRMEM_KILL_ROUNDS kills of each verb and party; make check does a few only.
 . "${top_srcdir:?}/tests/ctl/functions.sh"
 
 seed=${PRMEM_SEED:-$$$(date +%N)}
 RANDOM=$((10#$seed % 32768))
 echo "seed $seed (repeat with PRMEM_SEED=$seed)"
-rounds=5
-[ -z "${PRMEM_QUICK-}" ] || rounds=3
+rounds=${PRMEM_KILL_ROUNDS:-1}
 
 base=$tmp/base.pool
 pool=$tmp/kill.pool
 head -c 1M /dev/urandom >"$tmp/image"
+head -c 700K /dev/urandom >"$tmp/other"
 ctl format "$base" --size 8M --label base >/dev/null
 ctl import "$base" a "$tmp/image" >/dev/null
+ctl set "$base" a description=kept >/dev/null
 ctl create "$base" b 1M --description before >/dev/null
 
-# state - all that a person sees; what an import left that was killed is no part of it.
+# A pool that has something to be repaired.
+truncate -s 4M "$tmp/two"
+for at in 0 600; do
+	dd if="$tmp/image" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
+done
+cp --sparse=always "$base" "$tmp/damaged.pool"
+ctl import "$tmp/damaged.pool" bad "$tmp/two" >/dev/null
+damage_index "$tmp/damaged.pool" bad
+
+# state - all that a person sees, and what is on the disk that has data.
 state() {
 	local info list
 	info=$(ctl info "$pool" --json) && list=$(ctl list "$pool" --json) || return 1
 	grep -oE '"(label|size)":[^,]*' <<<"$info" | head -n 2
 	# A line a disk.
-	printf '%s\n' "${list//\{\"name\"/$'\n'\"name\"}" | grep -v '\.importing"' |
+	printf '%s\n' "${list//\{\"name\"/$'\n'\"name\"}" |
 		grep -oE '"name":"[^"]*"|"description":"[^"]*"|"size":[0-9]+|"read_only":[a-z]+|"reserve":[a-z]+' || true
+	case $list in
+	*'"name":"a"'*) ctl export "$pool" a - 2>/dev/null | cksum ;;
+	esac
 }
 
-# As in prmemctl(8); "grow --add" needs a file that is new each time.
 verbs=(
 	'create n 2M --reserve --description new'
 	'resize b 3M'
 	'resize a 512K --force'
 	'rename a z'
 	'set b description=after read-only=on reserve=on'
+	'set --label after'
 	'remove a'
 	'remove a --wipe'
 	'grow --size 12M'
+	"grow --add $tmp/added --add-size 4M"
 	"import i $tmp/image"
+	"import a $tmp/other --force"
 	"export a $tmp/out"
 	'format --force --label new'
+	'repair'
 )
+export LD_LIBRARY_PATH=$top_builddir/.libs
 run() { # VERB ARGUMENT...
 	local verb=$1
 	shift
 	"$prmemctl" "$verb" "$pool" "$@" >"$tmp/run.log" 2>&1
 }
-export LD_LIBRARY_PATH=$top_builddir/.libs
+# fresh VERB - the pool as it is before.
+fresh() {
+	rm -f "$tmp/out" "$tmp/added"
+	case $1 in
+	repair) cp --sparse=always "$tmp/damaged.pool" "$pool" ;;
+	*) cp --sparse=always "$base" "$pool" ;;
+	esac
+}
 
 olds=0 news=0
-judge() {
-	local now
-	now=$(state) || fail "$1: the pool cannot be opened: $(ctl info "$pool" 2>&1)"
+judge() { # VERB WHO
+	local now status=0
+	# Whoever only looks, first: what a crash leaves of the superblocks and of disks is no damage.
+	ctl check "$pool" >"$tmp/check.log" 2>&1 || status=$?
+	case $1:$status in
+	*:0 | repair:4) ;;
+	*) fail "$1, $2 killed: damage: $(cat "$tmp/check.log")" ;;
+	esac
+	now=$(state) || fail "$1, $2 killed: the pool cannot be opened: $(ctl info "$pool" 2>&1)"
 	if [ "$now" = "$old" ]; then
 		olds=$((olds + 1))
 	elif [ "$now" = "$new" ]; then
 		news=$((news + 1))
 	else
-		fail "$1: neither old nor new:
+		fail "$1, $2 killed: neither old nor new:
 $now
 old:
 $old
 new:
 $new"
 	fi
-	# What a crash leaves of the superblocks is put right by whoever opens the pool for writing.
+	case $1 in
+	repair) # It can be begun again.
+		status=0
+		ctl repair "$pool" >"$tmp/repair.log" 2>&1 || status=$?
+		case $status in
+		0 | 1 | 4) ;;
+		*) fail "$1, $2 killed: status $status of the next: $(cat "$tmp/repair.log")" ;;
+		esac
+		;;
+	export*)
+		if [ -e "$tmp/out" ]; then
+			cmp "$tmp/out" "$tmp/image" || fail "$1, $2 killed: a part of an export has its name"
+		fi
+		;;
+	esac
+	# And with what whoever writes next puts right.
 	ctl remove "$pool" nothing 2>/dev/null || true
-	ctl scrub "$pool" >"$tmp/scrub.log" 2>&1 || fail "$1: damage: $(cat "$tmp/scrub.log")"
-	if [ "${1%% *}" = export ] && [ -e "$tmp/out" ]; then
-		cmp "$tmp/out" "$tmp/image" || fail "$1: a part of an export has its name"
-		rm "$tmp/out"
+	[ "$(state)" = "$now" ] || fail "$1, $2 killed: changed by the next open:
+$now
+now:
+$(state)"
+	ctl scrub "$pool" --json >"$tmp/scrub.log" 2>&1 || fail "$1, $2 killed: damage: $(cat "$tmp/scrub.log")"
+	grep -q '"leaked":0' "$tmp/scrub.log" || fail "$1, $2 killed: pages leaked: $(cat "$tmp/scrub.log")"
+}
+
+kill_prmemctl() { # VERB ARGUMENT... - after a part of the time that it takes
+	# In a subshell, which keeps to itself that something was killed.
+	(
+		timeout -s KILL "$(printf '0.%06d' $((RANDOM % (took + 1000) % 1000000)))" \
+			"$prmemctl" "$1" "$pool" "${@:2}" || true
+	) >/dev/null 2>&1
+}
+
+kill_server() { # VERB ARGUMENT... - and what its client is told then
+	local client status=0
+	serve s "$pool"
+	run "$@" &
+	client=$!
+	sleep "$(printf '0.%06d' $((RANDOM % 12000)))"
+	stop s KILL
+	wait $client || status=$?
+	# Then it was done by the server, or prmemctl did it after the server's end.
+	if [ $status -eq 0 ] && [ "$1" != export ] && [ "$(state)" != "$new" ]; then
+		fail "$*: was acknowledged, and is not there"
 	fi
+}
+
+kill_client() { # VERB ARGUMENT... - prmemctl, while the server does what it asked for
+	serve s "$pool"
+	kill_prmemctl "$@"
+	# The server ends what it has begun, or takes it back.
+	stop s
 }
 
 for verb in "${verbs[@]}"; do
 	read -ra words <<<"$verb"
-	cp --sparse=always "$base" "$pool"
+	fresh "$verb"
 	old=$(state)
 	start=$(date +%s%N)
-	run "${words[@]}" || fail "$verb: $(cat "$tmp/run.log")"
+	run "${words[@]}" || [ "$verb" = repair ] || fail "$verb: $(cat "$tmp/run.log")"
 	took=$((($(date +%s%N) - start) / 1000))
 	new=$(state)
-	rm -f "$tmp/out"
 	for ((i = 0; i < rounds; i++)); do
-		cp --sparse=always "$base" "$pool"
-		# In a subshell, which keeps to itself that something was killed.
-		(
-			timeout -s KILL "$(printf '0.%06d' $((RANDOM % (took + 1000) % 1000000)))" \
-				"$prmemctl" "${words[0]}" "$pool" "${words[@]:1}" || true
-		) >/dev/null 2>&1
-		judge "$verb"
+		fresh "$verb"
+		kill_prmemctl "${words[@]}"
+		judge "$verb" prmemctl
 	done
-	# What an import left is no hindrance to the next.
-	if [ "${words[0]}" = import ]; then
-		run "${words[@]}" --force || fail "$verb again: $(cat "$tmp/run.log")"
-		if ctl list "$pool" | grep -q importing; then
-			fail "$verb: something is left: $(ctl list "$pool")"
-		fi
-	fi
-done
-echo "prmemctl killed: $olds times the old state, $news times the new one"
-[ "$olds" -gt 0 ] && [ "$news" -gt 0 ] || [ -n "${PRMEM_QUICK-}" ] || fail "all kills were too early, or too late"
-
-# The server, and what a client is told then.
-for verb in "${verbs[@]}"; do
-	[ "${verb%% *}" != format ] || continue
-	read -ra words <<<"$verb"
-	cp --sparse=always "$base" "$pool"
-	old=$(state)
-	run "${words[@]}"
-	new=$(state)
-	rm -f "$tmp/out"
-	for ((i = 0; i < rounds / 6; i++)); do
-		cp --sparse=always "$base" "$pool"
-		serve s "$pool"
-		run "${words[@]}" &
-		client=$!
-		sleep "$(printf '0.%06d' $((RANDOM % 12000)))"
-		stop s KILL
-		status=0
-		wait $client || status=$?
-		# Then it was done by the server, or prmemctl did it after the server's end.
-		if [ $status -eq 0 ] && [ "${words[0]}" != export ] && [ "$(state)" != "$new" ]; then
-			fail "$verb: was acknowledged, and is not there"
-		fi
-		judge "$verb, server killed"
+	# With a server these two are refused.
+	case $verb in
+	format* | repair) continue ;;
+	esac
+	for ((i = 0; i < (rounds + 2) / 3; i++)); do
+		fresh "$verb"
+		kill_server "${words[@]}"
+		judge "$verb" 'the server'
+		fresh "$verb"
+		kill_client "${words[@]}"
+		judge "$verb" "the server's client"
 	done
 done
-echo "all: $olds times the old state, $news times the new one"
+echo "$olds times the old state, $news times the new one"
+if [ "$olds" -eq 0 ] || [ "$news" -eq 0 ]; then
+	fail "all kills were too early, or too late"
+fi

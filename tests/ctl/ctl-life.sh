@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A disk's whole life on a server: created, used, filled until the pool is full,
-# the pool grown, gone on, resized, renamed, exported, removed, imported; while
-# fio verifies another disk of the pool without an error.
+# the pool grown, gone on, resized, renamed, exported, removed, imported,
+# replaced; while fio verifies another disk of the pool without an error.
 . "${top_srcdir:?}/tests/ctl/functions.sh"
 need_libnbd
 need nbdcopy libnbd-bin
@@ -97,6 +97,16 @@ refuse 1 'there is no disk' export "$pool" afterlife "$tmp/again"
 ctl import "$pool" life "$tmp/exported" >/dev/null
 nbdcopy "$(uri s life)" "$tmp/back"
 cmp "$tmp/back" "$tmp/expected" || fail "what was imported is not what was written"
+
+# Replaced in one step, in a pool of several regions by now.
+ctl set "$pool" life description='once more' >/dev/null
+(cd "$tmp" && ctl grow life.pool --add region1 --add-size 80M >/dev/null)
+head -c 30M /dev/urandom >"$tmp/other"
+refuse 1 'exists: --force replaces it' import "$pool" life "$tmp/other"
+ctl import "$pool" life "$tmp/other" --force >/dev/null
+nbdcopy "$(uri s life)" "$tmp/back"
+cmp "$tmp/back" "$tmp/other" || fail "what replaced it is not what was imported"
+is "$(ctl list "$pool" --json | grep -oE '"name":"life"[^}]*"description":"[^"]*"' | sed "s/.*://")" '"once more"' "description of what was replaced"
 
 touch "$tmp/end"
 wait $fio || fail "fio on the other disk: $(cat "$tmp/fio.log")"

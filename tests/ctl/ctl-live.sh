@@ -90,9 +90,32 @@ assert disk["write"]["latency_ns"]["p50"] > 0 and sum(disk["write"]["latency_buc
 PY
 ctl stat "$pool" --prometheus >"$tmp/prometheus"
 grep -qE '^prmem_disk_bytes_total\{pool="[0-9a-f-]{36}",disk="n",op="write"\} 1048576$' "$tmp/prometheus" || fail "no number for Prometheus"
-if grep -vE '^(# (HELP|TYPE) prmem_[a-z_]+ .+|prmem_[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.]+)$' "$tmp/prometheus"; then
-	fail "not Prometheus's format"
-fi
+# As the text exposition format wants it: HELP and TYPE, and then all samples of
+# that metric; no series twice; counters that are called so; a newline in the end.
+"$python" - "$tmp/prometheus" <<'PY' || fail "not Prometheus's format: $(cat "$tmp/prometheus")"
+import re, sys
+text = open(sys.argv[1]).read()
+assert text.endswith("\n")
+types, seen, now, helped = {}, set(), None, None
+for line in text.splitlines():
+    if m := re.fullmatch(r"# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (\S.*)", line):
+        helped = m[1]
+    elif m := re.fullmatch(r"# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)", line):
+        now = m[1]
+        assert now == helped and now not in types, line
+        types[now] = m[2]
+        assert (m[2] == "counter") == now.endswith("_total"), line
+    else:
+        m = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[a-zA-Z_]+="(?:[^"\\\n]|\\[\\"n])*",?)+)\} (\d+(?:\.\d+)?)', line)
+        assert m and m[1] == now, line
+        assert (m[1], m[2]) not in seen, line
+        seen.add((m[1], m[2]))
+for what in "requests", "bytes", "errors", "crc_errors":
+    assert types["prmem_disk_%s_total" % what] == types["prmem_pool_%s_total" % what] == "counter"
+for what in "pages", "nodes", "latency_seconds":
+    assert types["prmem_disk_" + what] == types["prmem_pool_" + what] == "gauge"
+assert set(types) == {s[0] for s in seen}
+PY
 is "$(ctl stat "$pool" --watch=0.05 --count 3 | grep -c '^(pool)')" 3 "intervals"
 is "$(ctl stat "$pool" --watch=0.05 --count 2 --json | wc -l)" 2 "intervals in JSON"
 
@@ -119,6 +142,64 @@ warned_again() {
 }
 wait_for warned_again
 is "$(ctl info "$pool" | sed -n 's/^low space *//p')" "warned of below 32 MiB, which is so" "threshold"
+
+# Whoever abuses the socket does not hold up who uses a disk.
+"$python" - "$(uri s n)" "$socket" <<'PY' || fail "the data path was held up"
+import json, nbd, os, socket, sys, threading, time
+end = threading.Event()
+
+def abuse(first, more):
+    while not end.is_set():
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.settimeout(0.2)
+            s.connect(sys.argv[2])
+            s.sendall(first)
+            while more and not end.is_set():
+                s.sendall(more)
+            end.wait(0.05)
+        except OSError:
+            pass
+        s.close()
+
+abuses = [
+    (b"", b"x" * 65536),                                     # no end
+    (b'{"verb":"create","disk":"', b"y" * 65536),            # no end, and looks like something
+    (b"[" * 60000 + b"\n", b""),                             # deep
+    (os.urandom(60000) + b"\n", b""),                        # anything
+    (b'{"verb":"import","disk":"q","size":9999999}\n', b""), # and then nothing
+    (b'{"verb":"export","disk":"full"}\n', b""),             # and reads nothing of it
+    (b'{"verb":"list"}\n' * 4000, b""),                      # and reads nothing of it
+    (b"", b""),
+]
+threads = [threading.Thread(target=abuse, args=a) for a in abuses * 3]
+for t in threads:
+    t.start()
+h = nbd.NBD()
+h.connect_uri(sys.argv[1])
+times, until = [], time.monotonic() + 1
+while time.monotonic() < until or len(times) < 20:
+    data, before = os.urandom(4096), time.monotonic()
+    h.pwrite(data, 0)
+    assert h.pread(4096, 0) == data
+    times.append(time.monotonic() - before)
+end.set()
+for t in threads:
+    t.join()
+h.shutdown()
+assert max(times) < 5, max(times)
+PY
+answers() {
+	ctl list "$pool" >/dev/null 2>&1
+}
+wait_for answers
+if ctl list "$pool" | grep -q '^q '; then
+	fail "an import that never came is there"
+fi
+
+# Interrupted, and the server goes on.
+fill yes
+interrupts "$pool" full
 
 # The server is gone: the same command does it by itself. A killed one too.
 stop s

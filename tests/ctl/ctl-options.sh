@@ -53,6 +53,9 @@ refuse 2 'give a disk and KEY=VALUE' set "$pool" d1
 refuse 2 'give a disk and KEY=VALUE' set "$pool"
 refuse 2 'give --size, or --add' grow "$pool"
 refuse 2 'give --size, or --add' grow "$pool" --size 32M --add x
+refuse 2 'is no count' stat "$pool" --watch --count x
+mapfile -t many < <(printf -- '--region\n%s\n' {1..33})
+refuse 2 'more than 32 of them' list "$pool" "${many[@]}"
 refuse 2 'no number of seconds' stat "$pool" --watch=x
 refuse 2 'goes with --watch' stat "$pool" --count 1
 refuse 2 'goes with neither' stat "$pool" --prometheus --json
@@ -141,3 +144,35 @@ is "$(complete_line format "$pool" --size 1G --l)" "--label " "options behind an
 is "$(complete_line info "$tmp/p.p")" "$pool " "files"
 is "$(complete_line scrub --progress pl)" "plain " "arguments of --progress"
 is "$(complete_line set "$pool" busy res)" "reserve=on reserve=off " "settings"
+is "$(complete_line list mai)" "main " "pools that are configured"
+is "$(complete_line list main bu)" " " "arguments that list does not have"
+is "$(complete_line remove main bu)" "busy " "disks of a configured pool"
+is "$(complete_line check main --disk bu)" "busy " "disks behind --disk"
+is "$(complete_line create main new 12)" "12K 12M 12G 12T " "sizes"
+is "$(complete_line resize main busy 1.5)" "1.5K 1.5M 1.5G 1.5T " "sizes with a point"
+is "$(complete_line create main new 12G)" "12G " "a size that is one"
+is "$(complete_line format main --size 3)" "3K 3M 3G 3T " "sizes behind an option"
+is "$(complete_line info "$pool" --region "$tmp/p.p")" "$pool " "files behind an option"
+
+# The map keeps to the width of the terminal.
+ctl create "$pool" wide 3M >/dev/null
+for columns in 20 47 80 200; do
+	COLUMNS=$columns ctl map "$pool" >"$tmp/map"
+	COLUMNS=$columns ctl map "$pool" wide >>"$tmp/map"
+	[ "$(grep -v allocated "$tmp/map" | grep -v 'a character is' | wc -L)" -le "$columns" ] || fail "wider than $columns: $(cat "$tmp/map")"
+	[ "$(grep -c '^wide ' "$tmp/map")" -eq 1 ] || fail "no line for a disk: $(cat "$tmp/map")"
+done
+
+# Interrupted: nothing is left of it, and the status says so.
+interrupts "$pool" busy
+
+# A file that is searched before it is formatted: how far, and that it is blank.
+dd if=/dev/zero of="$tmp/blank" bs=1M count=16 status=none
+ctl format "$tmp/blank" --progress=plain 2>"$tmp/progress" >/dev/null
+grep -qE '^format: 100%, 16 MiB of 16 MiB, ' "$tmp/progress" || fail "no progress of a format: $(cat "$tmp/progress")"
+for verb in scrub check; do
+	ctl $verb "$pool" --progress=plain 2>&1 >/dev/null | grep -qE "^$verb: [0-9]+%" || fail "no progress of $verb"
+done
+ctl export "$pool" busy "$tmp/busy" --progress=plain 2>&1 >/dev/null | grep -qE '^export: 100%' || fail "no progress of an export"
+ctl import "$pool" again "$tmp/busy" --progress=plain 2>&1 >/dev/null | grep -qE '^import: 100%' || fail "no progress of an import"
+ctl remove "$pool" again --wipe --progress=plain 2>&1 >/dev/null | grep -qE '^remove: [0-9]+%' || fail "no progress of a wipe"

@@ -5,7 +5,14 @@
 . "${top_srcdir:?}/tests/ctl/functions.sh"
 need_libnbd
 
-scenario() {
+head -c 1572864 /dev/urandom >"$tmp/image"
+yes 'more than there is room for' | head -c 40000000 >"$tmp/large" || true
+truncate -s 1M "$tmp/zeroes"
+: >"$tmp/empty"
+echo 'something' >"$tmp/short"
+mkdir "$tmp/directory"
+
+disks() {
 	show create "$1" a 1000001
 	show create "$1" a 1M
 	show create "$1" b 3M --reserve --description 'the second' --read-only
@@ -14,9 +21,11 @@ scenario() {
 	show create "$1" none 0
 	show create "$1" huge 17T
 	show create "$1" big 1T
+	show create "$1" wordy 1M --description "$(printf 'x%.0s' {1..256})"
 	show set "$1" a description='what for' reserve=on read-only=on
 	show set "$1" a read-only=off reserve=off
 	show set "$1" a "description=$(printf 'x%.0s' {1..256})"
+	show set "$1" a $'description=two\nlines'
 	show set "$1" nothing reserve=on
 	show set "$1" big reserve=on
 	show rename "$1" a b
@@ -25,13 +34,27 @@ scenario() {
 	show rename "$1" a e
 	show resize "$1" d 2M
 	show resize "$1" d 0
+	show resize "$1" d 17T
 	show resize "$1" nothing 1M
 	show resize "$1" big 2T
-	head -c 1572864 /dev/urandom >"$tmp/image"
+	show resize "$1" b 1G
+}
+
+copies() {
 	show import "$1" d "$tmp/image"
 	show import "$1" d "$tmp/image" --force
+	show import "$1" b "$tmp/image" --force
 	show import "$1" i "$tmp/image"
-	show import "$1" "$(printf 'n%.0s' {1..60})" "$tmp/image"
+	show import "$1" "$(printf 'n%.0s' {1..64})" "$tmp/image"
+	show import "$1" "$(printf 'n%.0s' {1..63})" "$tmp/zeroes"
+	show remove "$1" "$(printf 'n%.0s' {1..63})"
+	show import "$1" l "$tmp/large"
+	show import "$1" i "$tmp/large" --force
+	input=$tmp/large show import "$1" l -
+	input=/dev/null show import "$1" l -
+	show import "$1" l "$tmp/empty"
+	show import "$1" l "$tmp/nothing"
+	show import "$1" l "$tmp/directory"
 	show resize "$1" i 1M
 	show resize "$1" i 1M --force
 	show resize "$1" i 1500000
@@ -40,48 +63,193 @@ scenario() {
 	cmp -i 1048576 -n 451424 "$tmp/exported" /dev/zero || echo 'no zeroes'
 	show export "$1" nothing "$tmp/exported"
 	show export "$1" i "$tmp/no/such/directory"
+	show export "$1" i "$tmp/directory"
+}
+
+looks() {
 	show map "$1" i
 	show map "$1" nothing
 	show check "$1"
 	show check "$1" --disk i
 	show check "$1" --disk nothing
 	show scrub "$1" --disk d
+	show scrub "$1" --disk nothing
 	show stat "$1" nothing
 	show remove "$1" nothing
 	show remove "$1" i --wipe
 	show remove "$1" d
+}
+
+pool() {
+	local i
 	show grow "$1" --size 1M
-	show grow "$1" --size 96M
+	show grow "$1" --size 17T
+	show grow "$1" --size 32M
+	cp "$1" "$tmp/copy"
+	cp "$tmp/other.pool" "$1.other"
+	show grow "$1" --add "$1"
+	show grow "$1" --add "$tmp/copy"
+	show grow "$1" --add "$tmp/copy" --force
+	show grow "$1" --add "$1.other"
 	show grow "$1" --add "$tmp/image"
+	show grow "$1" --add "$tmp/short"
+	show grow "$1" --add "$tmp/empty"
 	show grow "$1" --add "$tmp/nothing"
+	show grow "$1" --add "$tmp/directory"
+	show grow "$1" --add "$tmp/nothing" --add-size 1K
+	show grow "$1" --add "$tmp/no/such/file" --add-size 1M
 	show set "$1" --label 'a label'
 	show set "$1" --label "$(printf 'x%.0s' {1..64})"
+	show set "$1" --label $'two\nlines'
 	show format "$1"
 	show list "$1"
 	show info "$1"
 	show list "$1" --json
 	show info "$1" --json
 	show resize "$1" d 1M --json
+	show grow "$1" --add "$1.region" --add-size 4M
+	show grow "$1" --size 64M
+	cp "$1.region" "$tmp/copy"
+	show grow "$1" --add "$tmp/copy"
+	show grow "$1" --add "$tmp/copy" --force
+	show grow "$1" --add "$1.other" --force
+	for ((i = 3; i < 16; i++)); do
+		ctl grow "$1" --add "$1.region$i" --add-size 256K >/dev/null 2>&1 || break
+	done
+	show grow "$1" --add "$1.region16" --add-size 256K
+	show check "$1"
+	rm "$tmp/copy"
 }
 
-# Of what is allowed to differ: identities, times; how much the disk under load has.
+# No room for a single page more: all of it is promised, or taken by records of
+# disks. (Overwriting takes pages and gives them back: not under load.)
+full() {
+	local size i=0 failures=0
+	ctl create "$1" b 64K --reserve >/dev/null
+	ctl create "$1" big 1M >/dev/null
+	for size in 512K 256K 128K 64K 32K 16K; do
+		ctl create "$1" "r$size" "$size" --reserve >/dev/null 2>&1 || true
+	done
+	while [ $failures -lt 2 ] && [ $((++i)) -lt 20 ]; do
+		ctl create "$1" "x$i" 4K >/dev/null 2>&1 || failures=$((failures + 1))
+	done
+	show create "$1" one-more 1M
+	show create "$1" one-more 1M --reserve
+	show resize "$1" b 1M
+	show import "$1" one-more "$tmp/image"
+	show set "$1" big description='no room for another record'
+}
+
+# A pool whose index is damaged can be read, and nothing else.
+damaged() {
+	show info "$1"
+	show list "$1"
+	show check "$1"
+	show scrub "$1" --disk whole
+	show export "$1" whole "$tmp/exported"
+	show export "$1" bad "$tmp/exported"
+	show map "$1" bad
+	show create "$1" n 1M
+	show set "$1" whole read-only=on
+	show set "$1" --label n
+	show rename "$1" whole n
+	show resize "$1" whole 1M
+	show remove "$1" whole
+	show remove "$1" bad --force
+	show import "$1" n "$tmp/image"
+	show import "$1" whole "$tmp/image" --force
+	show grow "$1" --size 64M
+	show grow "$1" --add "$tmp/nothing" --add-size 1M
+}
+
+# Of what is allowed to differ: identities, times; how much the disk under load has, and how often it is open.
 same() {
 	sed -E -e 's/[0-9a-f]{8}-[0-9a-f-]{27}/UUID/g' -e 's/20[0-9-]{8} [0-9:]{8} UTC/DATE/' -e "s|$tmp/[a-z]+\\.pool|POOL|g" \
-		-e 's/"(created|allocated|free|available|nodes|kept_back)":[0-9]+/"\1":N/g' -e 's/"open":1/"open":0/' \
-		-e '/^(allocated|free|available) /s/ [0-9].*/ SIZE/' -e '/^busy /d' -e 's/[0-9]+ nodes, [0-9]+ pages/N nodes, N pages/' \
-		-e 's/, [0-9.]+ [KM]iB read/, SIZE read/'
+		-e 's/"(created|allocated|free|available|nodes|kept_back|reserved|promised)":[0-9]+/"\1":N/g' -e 's/"open":1/"open":0/' \
+		-e '/^(allocated|free|available|reserved) /s/ [0-9].*/ SIZE/' -e '/^busy /d' -e 's/[0-9]+ nodes, [0-9]+ pages/N nodes, N pages/' \
+		-e 's/, [0-9.]+ [KM]iB read/, SIZE read/' -e 's/(room for|needs up to) [0-9]+/\1 N/g' -e 's/cannot reserve [0-9]+/cannot reserve N/' \
+		-e 's/by process [0-9]+ \([a-z]+\)|this process \([0-9]+\) has it open already/BY SOMEBODY/' -e 's/: stop it first//' \
+		-e 's/^prmemctl: pool (POOL: in use)/prmemctl: region \1/'
 }
 
+ctl format "$tmp/other.pool" --size 1M --label 'another one' >/dev/null
+ctl format "$tmp/full.pool" --size 1M >/dev/null
+ctl format "$tmp/fuller.pool" --size 1M >/dev/null
 for name in offline live; do
-	ctl format "$tmp/$name.pool" --size 64M --label "$name" >/dev/null
-	ctl set "$tmp/$name.pool" --label same >/dev/null
-	ctl create "$tmp/$name.pool" busy 8M >/dev/null
+	pool=$tmp/$name.pool
+	ctl format "$pool" --size 24M --label "$name" >/dev/null
+	ctl set "$pool" --label same >/dev/null
+	ctl create "$pool" busy 8M --reserve >/dev/null
 done
+truncate -s 4M "$tmp/two"
+for at in 0 600; do
+	dd if="$tmp/image" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
+done
+ctl format "$tmp/bad.pool" --size 8M --label bad >/dev/null
+ctl create "$tmp/bad.pool" busy 1M >/dev/null
+ctl import "$tmp/bad.pool" whole "$tmp/image" >/dev/null
+ctl import "$tmp/bad.pool" bad "$tmp/two" >/dev/null
+damage_index "$tmp/bad.pool" bad
+cp "$tmp/bad.pool" "$tmp/worse.pool"
+
+scenario() {
+	disks "$1"
+	copies "$1"
+	looks "$1"
+	pool "$1"
+}
 scenario "$tmp/offline.pool" >"$tmp/offline.txt"
+full "$tmp/full.pool" >>"$tmp/offline.txt"
+damaged "$tmp/bad.pool" >>"$tmp/offline.txt"
 serve s "$tmp/live.pool"
 load s busy
 scenario "$tmp/live.pool" >"$tmp/live.txt"
+
+# What only a server refuses, or only it can do.
+refuse 8 'stop the server' repair "$tmp/live.pool"
+refuse 1 "in use by process ${server_pid[s]}\b" format "$tmp/live.pool" --force
+refuse 1 'disk busy is in use' remove "$tmp/live.pool" busy
+refuse 1 'disk busy is in use' import "$tmp/live.pool" busy "$tmp/image" --force
+refuse 1 'nobody serves it' set "$tmp/offline.pool" --low-space 1M
+(
+	ulimit -f 20000
+	refuse 1 'may not write a file that large .ulimit -f.' grow "$tmp/other.pool" --size 1G
+)
+mkfifo "$tmp/pipe"
+(ctl import "$tmp/live.pool" twice - <"$tmp/pipe" >/dev/null 2>&1 || true) &
+exec 3>"$tmp/pipe"
+head -c 2M "$tmp/large" >&3
+another_is_under_way() {
+	ctl import "$tmp/live.pool" twice "$tmp/image" >"$tmp/twice" 2>&1 && fail "two imports at the same time"
+	grep -q 'another import of it is under way' "$tmp/twice"
+}
+wait_for another_is_under_way
+exec 3>&-
+wait $!
 unload
+stop s
+ctl repair "$tmp/live.pool" >/dev/null || fail "a clean pool needs repair"
+ctl scrub "$tmp/live.pool" >/dev/null || fail "damage after all that"
+
+serve s "$tmp/fuller.pool"
+full "$tmp/fuller.pool" >>"$tmp/live.txt"
+stop s
+serve s "$tmp/worse.pool"
+load s busy
+damaged "$tmp/worse.pool" >>"$tmp/live.txt"
+refuse 8 'stop the server' repair "$tmp/worse.pool"
+unload
+stop s
+
+# Each growth by a longer file is mapped by itself, as long as the pool is open.
+serve s "$tmp/other.pool"
+for ((i = 1; i < 16; i++)); do
+	ctl grow "$tmp/other.pool" --size "$((1 << 20 | i << 12))" >/dev/null
+done
+refuse 1 'has grown too often since it was opened' grow "$tmp/other.pool" --size 2M
+stop s
+ctl grow "$tmp/other.pool" --size 2M >/dev/null
+
 same <"$tmp/offline.txt" >"$tmp/offline.same"
 same <"$tmp/live.txt" >"$tmp/live.same"
 diff "$tmp/offline.same" "$tmp/live.same" || fail "offline (<) and live (>) differ"
@@ -94,11 +262,3 @@ fi
 for line in "$tmp/offline.txt" "$tmp/live.txt"; do
 	grep '^{' "$line" | "$python" -c 'import json, sys; assert len([json.loads(l) for l in sys.stdin]) == 3'
 done
-
-# What only a server refuses, or only it can do.
-refuse 8 'stop the server' repair "$tmp/live.pool"
-refuse 1 "in use by process ${server_pid[s]}\b" format "$tmp/live.pool" --force
-refuse 1 'nobody serves it' set "$tmp/offline.pool" --low-space 1M
-stop s
-ctl repair "$tmp/live.pool" >/dev/null || fail "a clean pool needs repair"
-ctl scrub "$tmp/live.pool" >/dev/null || fail "damage after all that"

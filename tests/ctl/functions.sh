@@ -23,13 +23,14 @@ refuse() {
 	grep -qE -- "^prmemctl: .*($pattern)" "$tmp/refuse.err" || fail "not said: $pattern; prmemctl $*: $(cat "$tmp/refuse.err")"
 }
 
-# show ARGUMENT... - what prmemctl says, in both streams, and its status: for comparing.
+# show ARGUMENT... - what prmemctl says, in both streams, and its status: for
+# comparing. Its standard input is $input, if that is set.
 show() {
 	local status=0
 	printf '$'
 	printf ' %s' "$@"
 	printf '\n'
-	ctl "$@" >"$tmp/show.out" 2>&1 </dev/null || status=$?
+	ctl "$@" >"$tmp/show.out" 2>&1 <"${input:-/dev/null}" || status=$?
 	cat "$tmp/show.out"
 	[ "$status" -eq 0 ] || echo "status $status"
 }
@@ -43,8 +44,8 @@ wait_for() {
 	done
 }
 
-# load NAME EXPORT - keep a disk busy with verified writes, until unload.
-# A failure of it is one of the test.
+# load NAME EXPORT - keep a disk busy with verified writes (or reads, where it
+# cannot be written), until unload.  A failure of it is one of the test.
 load_pid=''
 load() {
 	"$python" - "$(uri "$1" "$2")" "$tmp/load.stop" >"$tmp/load.log" 2>&1 <<'PY' &
@@ -58,9 +59,11 @@ while not os.path.exists(sys.argv[2]):
     seed += 1
     rng = random.Random(seed)
     at = rng.randrange(size // block) * block
-    data = rng.randbytes(block)
-    h.pwrite(data, at)
-    content[at] = data
+    if h.is_read_only():
+        content.setdefault(at, bytes(h.pread(block, at)))
+    else:
+        content[at] = rng.randbytes(block)
+        h.pwrite(content[at], at)
     back = rng.choice(list(content))
     assert h.pread(block, back) == content[back], "at %d" % back
     if seed == 20:
@@ -76,4 +79,64 @@ unload() {
 	touch "$tmp/load.stop"
 	wait "$load_pid" || fail "the disk under load: $(cat "$tmp/load.log")"
 	rm -f "$tmp/load.stop"
+}
+
+# damage_index POOL DISK - spoil a link in the root of a disk's index, which must have two levels.
+damage_index() {
+	"$python" - "$@" <<'PY'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    def page(slot):
+        f.seek((slot & 0xffffffff) * 4096)
+        return f.read(4096)
+    f.seek(88)
+    root, height = struct.unpack("<QI", f.read(12))
+    assert height == 1
+    for slot in struct.unpack("<512Q", page(root)):
+        if slot >> 32 & 15 == 6:
+            continue
+        record = page(slot)
+        if record[192:256].rstrip(b"\0").decode() == sys.argv[2]:
+            root, height = struct.unpack("<QI", record[64:76])
+            assert height == 2
+            f.seek((root & 0xffffffff) * 4096 + 8)
+            f.write(bytes(8))
+            sys.exit()
+    sys.exit("no disk " + sys.argv[2])
+PY
+}
+
+has_ended() {
+	! kill -0 "$interrupted" 2>/dev/null
+}
+interrupt() { # STATUS ARGUMENT... - prmemctl ends so when it gets SIGINT while it is at work
+	local want=$1 status=0
+	shift
+	# A program in the background ignores SIGINT, unless it is told not to.
+	LD_LIBRARY_PATH=$top_builddir/.libs env --default-signal=INT "$prmemctl" "$@" >"$tmp/out" 2>"$tmp/err" &
+	interrupted=$!
+	sleep 0.3
+	kill -INT "$interrupted"
+	wait_s=10 wait_for has_ended
+	wait "$interrupted" || status=$?
+	is "$status" "$want" "status of $1 that was interrupted"
+	grep -qE '^prmemctl: .*interrupted|was not' "$tmp/err" || fail "$1 does not say that it was interrupted: $(cat "$tmp/err")"
+}
+
+# interrupts POOL DISK - whatever takes long leaves nothing when it is interrupted.
+interrupts() {
+	mkfifo "$tmp/fifo"
+	exec 3<>"$tmp/fifo"
+	head -c 60000 /dev/urandom >&3
+	interrupt 130 import "$1" cut "$tmp/fifo"
+	exec 3>&-
+	if ctl list "$1" | grep -q '^cut '; then
+		fail "something is left of an import that was interrupted"
+	fi
+	exec 3<>"$tmp/fifo"
+	interrupt 130 export "$1" "$2" "$tmp/fifo"
+	exec 3>&-
+	interrupt 32 scrub "$1" --rate 64K
+	rm "$tmp/fifo"
+	ctl scrub "$1" >/dev/null || fail "damage by what was interrupted"
 }

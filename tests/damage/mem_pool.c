@@ -123,9 +123,10 @@ void
 mem_pm_make(struct mem_pm *mem, uint64_t len_bytes)
 {
 	memset(mem, 0, sizeof *mem);
-	mem->image = mmap(NULL, len_bytes + MEM_POOL_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mem->image = mmap(NULL, len_bytes + 2 * MEM_POOL_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(mem->image != MAP_FAILED);
-	CHECK_EQ(mprotect(mem->image + len_bytes, MEM_POOL_PAGE, PROT_NONE), 0);
+	mem->image += MEM_POOL_PAGE;
+	CHECK_EQ(mprotect(mem->image, len_bytes, PROT_READ | PROT_WRITE), 0);
 	mem->max_bytes = len_bytes;
 	mem->pm = (struct pm){.ops = &mem_ops, .base = mem->image, .len_bytes = len_bytes, .is_pmem = true};
 }
@@ -133,7 +134,7 @@ mem_pm_make(struct mem_pm *mem, uint64_t len_bytes)
 void
 mem_pm_free(struct mem_pm *mem)
 {
-	munmap(mem->image, mem->max_bytes + MEM_POOL_PAGE);
+	munmap(mem->image - MEM_POOL_PAGE, mem->max_bytes + 2 * MEM_POOL_PAGE);
 	free(mem->undo);
 	free(mem->old);
 }

@@ -19,7 +19,7 @@ struct mem_undo {
 
 struct mem_pm {
 	struct pm pm;
-	uint8_t *image; /* with a page behind it that nobody may touch */
+	uint8_t *image; /* between two pages that nobody may touch */
 	uint64_t max_bytes;
 	bool keep; /* remember what is overwritten */
 	struct mem_undo *undo;

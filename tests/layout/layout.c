@@ -94,6 +94,7 @@ main(void)
 	FIELD(record_media, reserved1);
 	FIELD(record_media, data);
 	FIELD(record_media, data_bytes);
+	FIELD(record_media, replaces);
 	FIELD(record_media, reserved2);
 	FIELD(record_media, subsystem);
 	FIELD(record_media, name);
@@ -105,6 +106,8 @@ main(void)
 	NUMBER(RECORD_FLAG_READ_ONLY);
 	NUMBER(RECORD_FLAG_RESERVE);
 	NUMBER(RECORD_FLAG_REMOVED);
+	NUMBER(RECORD_FLAG_UNFINISHED);
+	NUMBER(RECORD_FLAG_REPLACES);
 	NUMBER(RECORD_FLAGS_KNOWN);
 	STRUCT(buffer_media);
 	FIELD(buffer_media, magic);

@@ -16,7 +16,7 @@ grep -qx 'magic_config_key=pool' "$tmp/dump" || fail "no magic key"
 dump=$(sed -n 's/^prmem_parameters=//p' "$tmp/dump" | tr ',' '\n' | sort)
 help=$(sed -nE 's/^\[?([a-z-]+)=\]?<.*/\1/p' "$tmp/help" | sort)
 manual=$(sed -n '/^=head1 PARAMETERS/,/^=head1 EXPORTS/p' "$pod" | sed -nE 's/^=item (\[B<([a-z-]+)=>\]|B<([a-z-]+)=>).*/\2\3/p' | sort -u)
-[ "$(wc -w <<<"$dump")" -eq 8 ] || fail "parameters: $dump"
+[ "$(wc -w <<<"$dump")" -eq 10 ] || fail "parameters: $dump"
 is "$help" "$dump" "parameters of --help"
 is "$manual" "$dump" "parameters of the manual"
 
@@ -29,6 +29,9 @@ for key in $dump; do
 	case $key in
 	format) value=auto ;;
 	max-disks) value=1 ;;
+	degraded) value=yes ;;
+	# May be given again.
+	region) continue ;;
 	esac
 	refused "$key= is given twice" "$key=$value" "$key=$value"
 done

@@ -14,7 +14,7 @@
 #define SLOW 0x80000000u /* check(): take a break now and then */
 
 struct seen {
-	uint64_t nr[PRMEM_FOUND_LOST + 1];
+	uint64_t nr[PRMEM_FOUND_BEHIND + 1];
 	struct prmem_finding last;
 	char name[64];
 	uint64_t nr_progress;
@@ -227,6 +227,190 @@ a_damaged_hole_entry_and_node_are_named(void)
 }
 
 static void
+the_last_page_of_an_odd_size_heals_when_all_there_is_of_it_is_written(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	struct seen seen;
+	char buf[100], got[100];
+
+	temp_pool_make(&t, 4 << 20);
+	disk = temp_disk(&t, "d", 10 * PAGE + sizeof buf);
+	memset(buf, 5, sizeof buf);
+	for (int zero = 0; zero < 2; zero++) {
+		CHECK_EQ(prmem_disk_write(disk, buf, sizeof buf, 10 * PAGE), 0);
+		((char *)pool_page(t.pool, (uint32_t)*slot_of(disk, 10)))[99] ^= 1;
+		CHECK_EQ(prmem_disk_read(disk, got, sizeof got, 10 * PAGE), -EIO);
+		CHECK_EQ(prmem_disk_write(disk, buf, 50, 10 * PAGE), -EIO);
+		CHECK_EQ(prmem_disk_write(disk, buf, 99, 10 * PAGE + 1), -EIO);
+		CHECK_EQ(prmem_disk_zero(disk, 99, 10 * PAGE), -EIO);
+		if (zero)
+			CHECK_EQ(prmem_disk_zero(disk, sizeof buf, 10 * PAGE), 0);
+		else
+			CHECK_EQ(prmem_disk_write(disk, buf, sizeof buf, 10 * PAGE), 0);
+		CHECK_EQ(prmem_disk_read(disk, got, sizeof got, 10 * PAGE), 0);
+		CHECK_EQ(got[0], zero ? 0 : 5);
+		CHECK_EQ(got[99], zero ? 0 : 5);
+		CHECK_EQ(check(&t, PRMEM_CHECK_SCRUB, &seen).nr_findings, 0);
+	}
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
+/* What a scrub reads meets bad memory and damage of each kind: a page, a run, a buffer, and the data. */
+static void
+damage_of_each_kind_of_object_is_found_by_the_scrub(void)
+{
+	struct prmem_check_result r;
+	struct prmem_instance *inst;
+	char *objects[3], *data;
+	struct temp_pool t;
+	struct seen seen;
+	xa_entry_t entry;
+
+	temp_pool_make(&t, 4 << 20);
+	CHECK_EQ(prmem_get(t.pool, "test", "i", PRMEM_CREATE, &inst, NULL), 0);
+	CHECK_EQ(prmem_alloc_pages(t.pool, 0, (void **)&objects[0]), 0);
+	CHECK_EQ(prmem_alloc_pages(t.pool, 2, (void **)&objects[1]), 0);
+	CHECK_EQ(prmem_alloc(t.pool, 300, (void **)&objects[2]), 0);
+	CHECK_EQ(prmem_alloc(t.pool, 300, (void **)&data), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		memset(objects[i], 'o', 300);
+		CHECK_EQ(prmem_mk_entry(inst, 10 * i, objects[i], &entry), 0);
+		CHECK_EQ(xa_store(prmem_xarray(inst), 10 * i, entry), 0);
+	}
+	memset(data, 'd', 300);
+	CHECK_EQ(prmem_set_data(inst, data, 300), 0);
+	CHECK_EQ(check(&t, PRMEM_CHECK_SCRUB, &seen).nr_findings, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		objects[i][250] ^= 1;
+		r = check(&t, PRMEM_CHECK_SCRUB, &seen);
+		CHECK_EQ(r.nr_findings, 1);
+		CHECK_EQ(seen.nr[PRMEM_FOUND_CONTENT], 1);
+		CHECK_EQ(seen.last.off, 10 * i);
+		CHECK(!seen.last.is_disk);
+		objects[i][250] ^= 1;
+	}
+	data[0] ^= 1;
+	r = check(&t, PRMEM_CHECK_SCRUB, &seen);
+	CHECK_EQ(r.nr_crc_errors, 1);
+	CHECK_EQ(seen.nr[PRMEM_FOUND_CONTENT], 1);
+	data[0] ^= 1;
+	CHECK_EQ(check(&t, PRMEM_CHECK_SCRUB, &seen).nr_findings, 0);
+	prmem_put(inst);
+	temp_pool_remove(&t);
+}
+
+static int
+count_extents(void *opaque, uint64_t off, uint64_t len_bytes, bool hole)
+{
+	(void)off;
+	(void)len_bytes;
+	*(uint32_t *)opaque += hole ? 1 : 1000;
+	return 0;
+}
+
+/* Sixteen terabytes that cannot be read are passed over, not looked at 2 MiB at a time. */
+static void
+what_cannot_be_read_takes_no_time(void)
+{
+	struct timespec before, after;
+	struct prmem_check_result r;
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	struct seen seen;
+	uint32_t nr = 0;
+	pm_slot *upper;
+
+	temp_pool_make(&t, 4 << 20);
+	disk = temp_disk(&t, "d", UINT64_C(16) << 40);
+	write_pages(disk, 0, 1);
+	write_pages(disk, UINT32_MAX, 1);
+	upper = pool_page(t.pool, (uint32_t)atomic_load(&inst_of(disk)->xa.root));
+	for (uint32_t i = 1; i < 32; i++)
+		upper[i] ^= 1;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	r = check(&t, PRMEM_CHECK_SCRUB, &seen);
+	CHECK_EQ(r.nr_damaged, UINT64_C(31) << 27);
+	CHECK_EQ(r.nr_scrubbed_bytes, PAGE);
+	CHECK_EQ(prmem_disk_extents(disk, UINT64_C(16) << 40, 0, false, count_extents, &nr), 0);
+	CHECK_EQ(nr, 1000 + 1 + 1000);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	CHECK(after.tv_sec - before.tv_sec < 3);
+	for (uint32_t i = 1; i < 32; i++)
+		upper[i] ^= 1;
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
+/* Put a copy of the superblock where it is not alike, check, and put the right one back. */
+static void
+check_copy(struct temp_pool *t, uint32_t pfn, const struct sb_media *copy, bool is_damage)
+{
+	void *place = pool_page(t->pool, pfn);
+	struct prmem_check_result r;
+	struct seen seen;
+
+	memcpy(place, copy, sizeof *copy);
+	r = check(t, 0, &seen);
+	CHECK_EQ(r.nr_findings, is_damage);
+	CHECK_EQ(seen.nr[PRMEM_FOUND_SUPERBLOCK], is_damage);
+	CHECK_EQ(seen.nr[PRMEM_FOUND_BEHIND], !is_damage);
+	CHECK(strstr(seen.last.text, pfn == SB_PFN_A ? "superblock A" : "superblock B") != NULL);
+	memcpy(place, &t->pool->sb, sizeof t->pool->sb);
+}
+
+static void
+what_a_crash_leaves_of_a_superblock_is_no_damage(void)
+{
+	struct sb_media good, copy;
+	struct temp_pool t;
+
+	temp_pool_make(&t, 4 << 20);
+	CHECK_EQ(prmem_set_label(t.pool, "a", NULL), 0);
+	good = t.pool->sb;
+	for (unsigned int i = 0; i < 2; i++) {
+		uint32_t pfn = i == 0 ? SB_PFN_A : SB_PFN_B;
+
+		/* The one before. */
+		copy = good;
+		copy.seq = cpu_to_le64(le64_to_cpu(good.seq) - 1);
+		copy.label[0] = 'b';
+		copy.crc = cpu_to_le32(sb_crc(&copy));
+		check_copy(&t, pfn, &copy, false);
+		/* The mark of a format, over the old one, and over nothing. */
+		copy.magic = cpu_to_le64(SB_MAGIC_FORMATTING);
+		check_copy(&t, pfn, &copy, false);
+		memset((char *)&copy + 8, 0, sizeof copy - 8);
+		check_copy(&t, pfn, &copy, false);
+		/* A bit, a newer one that is whole, another pool's, nothing. */
+		copy = good;
+		copy.label[0] ^= 2;
+		check_copy(&t, pfn, &copy, true);
+		copy.seq = cpu_to_le64(le64_to_cpu(good.seq) + 1);
+		copy.crc = cpu_to_le32(sb_crc(&copy));
+		check_copy(&t, pfn, &copy, true);
+		copy = good;
+		copy.seq = cpu_to_le64(le64_to_cpu(good.seq) - 1);
+		copy.uuid[0] ^= 1;
+		copy.crc = cpu_to_le32(sb_crc(&copy));
+		check_copy(&t, pfn, &copy, true);
+		memset(&copy, 0, sizeof copy);
+		check_copy(&t, pfn, &copy, true);
+	}
+	/* Torn: B while A is the old one, A while B is the new one. */
+	copy = good;
+	copy.seq = cpu_to_le64(le64_to_cpu(good.seq) + 1);
+	copy.label[0] = 'b';
+	check_copy(&t, SB_PFN_B, &copy, false);
+	copy = good;
+	copy.label[0] = 'b';
+	copy.crc = cpu_to_le32(sb_crc(&copy) ^ 7);
+	check_copy(&t, SB_PFN_A, &copy, false);
+	temp_pool_remove(&t);
+}
+
+static void
 a_damaged_record_and_superblock_are_named(void)
 {
 	struct prmem_check_result r;
@@ -364,6 +548,9 @@ under_load_it_finds_nothing(void)
 }
 
 UNIT_MAIN(CASE(a_sound_pool_has_no_findings), CASE(damaged_content_is_found_by_the_scrub_alone),
-	  CASE(a_damaged_hole_entry_and_node_are_named), CASE(a_damaged_record_and_superblock_are_named),
+	  CASE(a_damaged_hole_entry_and_node_are_named), CASE(what_cannot_be_read_takes_no_time),
+	  CASE(the_last_page_of_an_odd_size_heals_when_all_there_is_of_it_is_written),
+	  CASE(damage_of_each_kind_of_object_is_found_by_the_scrub),
+	  CASE(what_a_crash_leaves_of_a_superblock_is_no_damage), CASE(a_damaged_record_and_superblock_are_named),
 	  CASE(it_can_be_interrupted_and_told_one_disk), CASE(the_scrub_keeps_to_its_pace),
 	  CASE(under_load_it_finds_nothing))

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "prmem/pool.h"
+#include "prmem/region.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE
@@ -175,7 +176,7 @@ an_interrupted_growth_is_taken_back_or_done(void)
 		struct sb_media sb = t.pool->sb;
 
 		sb.grow_to_pages = cpu_to_le64(512);
-		sb_write(t.pool->pm, &sb);
+		CHECK_EQ(sb_write(t.pool->pm, &sb), 0);
 		t.pool->sb = sb;
 		prmem_close(t.pool);
 		CHECK_EQ(truncate(t.path, (1 << 20) + (1 << 19) * (int)longer), 0);
@@ -212,6 +213,7 @@ a_region_is_part_of_the_pool_for_good(void)
 	char path[120], away[128], buf[PAGE], want[PAGE];
 	const char *const others[] = {away, NULL};
 	uint64_t at = 0, before;
+	FILE *f;
 
 	temp_pool_make(&t, 1 << 20);
 	make_region_path(&t, path);
@@ -251,6 +253,8 @@ a_region_is_part_of_the_pool_for_good(void)
 	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
 	CHECK(strstr(err.message, path) != NULL);
 	args.read_only = true;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	args.degraded = true;
 	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
 	CHECK_EQ(prmem_region_info(t.pool, 1, &ri), 0);
 	CHECK(ri.is_missing);
@@ -266,13 +270,30 @@ a_region_is_part_of_the_pool_for_good(void)
 	}
 	prmem_close(t.pool);
 
-	/* Elsewhere: found where it is said to be. */
-	args.read_only = false;
+	/* Elsewhere: found where it is said to be; also when something else is where it was. */
+	f = fopen(path, "w");
+	CHECK(f != NULL);
+	fclose(f);
 	args.region_paths = others;
+	args.degraded = false;
 	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
 	disk = temp_disk(&t, "d", 1);
 	verify(disk, at);
 	prmem_disk_close(disk);
+	prmem_close(t.pool);
+	args.region_paths = NULL;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	args.region_paths = others;
+	args.read_only = false;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	prmem_close(t.pool);
+	/* And once it was written there, for good. */
+	args.region_paths = NULL;
+	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	disk = temp_disk(&t, "d", 1);
+	verify(disk, at);
+	prmem_disk_close(disk);
+	unlink(path);
 	unlink(away);
 	temp_pool_remove(&t);
 }
@@ -312,10 +333,84 @@ a_region_that_holds_something_is_refused(void)
 	t.pool = NULL;
 	region.force = false;
 	CHECK_EQ(prmem_add_region(other.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK(strstr(err.message, "belongs to another pool") != NULL);
+	/* Nor the pool itself, but by force. */
 	unlink(path);
+	region.path = t.path;
+	CHECK_EQ(prmem_add_region(other.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK(strstr(err.message, "there is a pool on it") != NULL);
+	region.force = true;
+	CHECK_EQ(prmem_add_region(other.pool, &region, &err), 0);
+	temp_pool_reopen(&other);
+	check_is_clean(&other);
 	temp_pool_remove(&other);
 	unlink(t.path);
 	rmdir(t.dir);
+}
+
+static void
+copy_file(const char *from, const char *to)
+{
+	char command[300];
+
+	snprintf(command, sizeof command, "cp '%s' '%s'", from, to);
+	CHECK_EQ(system(command), 0);
+}
+
+static void
+what_is_a_part_of_the_pool_is_not_added_again(void)
+{
+	struct prmem_region_args region = {.region_size_bytes = 1 << 20};
+	char path[120], copy[130];
+	struct region_media header;
+	struct temp_pool t;
+	struct prmem_error err;
+	struct prmem_disk *disk;
+	uint64_t at = 0;
+	FILE *f;
+
+	temp_pool_make(&t, 1 << 20);
+	make_region_path(&t, path);
+	snprintf(copy, sizeof copy, "%s.copy", path);
+	region.path = path;
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	disk = temp_disk(&t, "d", 64 << 20);
+	fill_up(disk, &at);
+	prmem_disk_close(disk);
+	region.path = copy;
+	region.region_size_bytes = 0;
+	for (int force = 0; force < 2; force++) {
+		region.force = force != 0;
+		copy_file(path, copy);
+		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
+		CHECK(strstr(err.message, "is region 1 of this pool already") != NULL);
+		copy_file(t.path, copy);
+		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
+		CHECK(strstr(err.message, "is this pool itself, or a copy") != NULL);
+	}
+	/* A header of this pool that its table does not have: left behind by a try, if nothing else is there. */
+	region.force = false;
+	copy_file(path, copy);
+	f = fopen(copy, "r+");
+	CHECK(f != NULL);
+	CHECK_EQ(fread(&header, sizeof header, 1, f), 1);
+	header.uuid[0] ^= 1;
+	header.crc = cpu_to_le32(region_header_crc(&header));
+	rewind(f);
+	CHECK_EQ(fwrite(&header, sizeof header, 1, f), 1);
+	fclose(f);
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK_EQ(truncate(copy, PAGE), 0);
+	CHECK_EQ(truncate(copy, 1 << 20), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	temp_pool_reopen(&t);
+	check_is_clean(&t);
+	disk = temp_disk(&t, "d", 1);
+	verify(disk, at);
+	prmem_disk_close(disk);
+	unlink(copy);
+	unlink(path);
+	temp_pool_remove(&t);
 }
 
 struct reader {
@@ -485,4 +580,5 @@ killed_anywhere_it_is_grown_or_not(void)
 UNIT_MAIN(CASE(a_full_pool_goes_on_after_it_grew), CASE(a_grown_pool_has_as_much_room_as_a_new_one),
 	  CASE(a_run_never_spans_what_was_mapped_apart), CASE(an_interrupted_growth_is_taken_back_or_done),
 	  CASE(a_region_is_part_of_the_pool_for_good), CASE(a_region_that_holds_something_is_refused),
+	  CASE(what_is_a_part_of_the_pool_is_not_added_again),
 	  CASE(killed_anywhere_it_is_grown_or_not), CASE(readers_and_writers_go_on_meanwhile))

@@ -127,7 +127,7 @@ random_bytes_have_no_name_but_are_data(void)
 	for (int is_device = 0; is_device < 2; is_device++) {
 		CHECK_EQ(probe_signature(&mapped, mapped_fd, is_device, got, sizeof got), 0);
 		off = 1;
-		CHECK_EQ(probe_data(&mapped, mapped_fd, is_device, &off), 1);
+		CHECK_EQ(probe_data(&mapped, mapped_fd, is_device, 0, NULL, &off), 1);
 		CHECK_EQ(off, 0);
 	}
 	unmap();
@@ -149,7 +149,7 @@ zeroes_are_blank(void)
 		map(path);
 		for (int is_device = 0; is_device < 2; is_device++) {
 			CHECK_EQ(probe_signature(&mapped, mapped_fd, is_device, got, sizeof got), 0);
-			CHECK_EQ(probe_data(&mapped, mapped_fd, is_device, &off), 0);
+			CHECK_EQ(probe_data(&mapped, mapped_fd, is_device, 0, NULL, &off), 0);
 		}
 		unmap();
 	}
@@ -182,10 +182,10 @@ data_is_found_where_it_is_looked_for(void)
 		set_length(path, 100 << 20);
 		write_at(path, place[i], "x", 1);
 		map(path);
-		CHECK_EQ(probe_data(&mapped, mapped_fd, false, &off), 1);
+		CHECK_EQ(probe_data(&mapped, mapped_fd, false, 0, NULL, &off), 1);
 		CHECK_EQ(off, place[i] / 4096 * 4096);
 		off = 0;
-		CHECK_EQ(probe_data(&mapped, mapped_fd, true, &off), on_device[i]);
+		CHECK_EQ(probe_data(&mapped, mapped_fd, true, 0, NULL, &off), on_device[i]);
 		CHECK(!on_device[i] || off == place[i] / 4096 * 4096);
 		unmap();
 	}

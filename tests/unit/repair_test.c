@@ -176,7 +176,7 @@ one_bit_anywhere_in_the_index_is_put_right(void)
 {
 	struct temp_pool t;
 	struct places p;
-	uint64_t offs[6];
+	uint64_t offs[7];
 
 	make(&t);
 	p = find_places(&t);
@@ -186,8 +186,9 @@ one_bit_anywhere_in_the_index_is_put_right(void)
 	offs[2] = p.leaf[0] + 8 * 33;
 	offs[3] = p.leaf[2] + 8 * 400; /* a hole of a leaf */
 	offs[4] = p.dir;
-	offs[5] = p.record + 24;
-	for (unsigned int i = 0; i < 6; i++) {
+	offs[5] = p.record + 8 * (unit_random() % 511);
+	offs[6] = p.record + 8 * 511; /* with its own checksum */
+	for (unsigned int i = 0; i < ARRAY_SIZE(offs); i++) {
 		for (int n = 0; n < 5; n++) {
 			struct prmem_check_result r;
 			uint64_t bit = UINT64_C(1) << unit_random() % 64;

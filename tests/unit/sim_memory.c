@@ -111,8 +111,9 @@ sim_free_node(void *memory, uint32_t pfn)
 }
 
 static void
-free_entry_op(void *memory, xa_entry_t entry)
+free_entry_op(void *memory, uint32_t idx, xa_entry_t entry)
 {
+	(void)idx;
 	sim_free_entry(memory, entry);
 }
 
@@ -277,7 +278,7 @@ void
 sim_check_leaks(struct sim_memory *sim, struct xarray *xa)
 {
 	struct leak_count count = {.sim = sim};
-	const struct xa_visitor visitor = {leak_node, leak_entry, leak_damage, &count};
+	const struct xa_visitor visitor = {.node = leak_node, .entry = leak_entry, .damage = leak_damage, .opaque = &count};
 
 	xa_walk(xa, 0, XA_MAX_INDEX, &visitor);
 	CHECK_EQ(count.nr_nodes, sim->nr_nodes);

@@ -238,7 +238,7 @@ update_twice(enum pm_site skip, uint64_t *ret_images)
 		sb.dir_root = will.dir_root;
 		memcpy(sb.label, will.label, sizeof sb.label);
 		acknowledged = false;
-		sb_write(&t->pm, &sb);
+		CHECK_EQ(sb_write(&t->pm, &sb), 0);
 		acknowledged = true;
 		torn_enumerate(t);
 		CHECK(memcmp(&sb, &will, sizeof sb) == 0);
@@ -428,7 +428,7 @@ on_page_cache_a_sync_goes_between(void)
 	was = sb;
 	t = torn_new(memory, anything, TORN_NO_SITE);
 	t->pm.is_pmem = false;
-	sb_write(&t->pm, &sb);
+	CHECK_EQ(sb_write(&t->pm, &sb), 0);
 	CHECK_EQ(t->nr_syncs, 1);
 	sb_format(&t->pm, NULL, uuid2, 0, NULL);
 	CHECK_EQ(t->nr_syncs, 4);
@@ -438,7 +438,7 @@ on_page_cache_a_sync_goes_between(void)
 	t = torn_new(memory, anything, TORN_NO_SITE);
 	t->pm.is_pmem = false;
 	t->sync_result = -EIO;
-	sb_write(&t->pm, &sb);
+	CHECK_EQ(sb_write(&t->pm, &sb), -EIO);
 	CHECK(memcmp(t->visible + A, &was, sizeof was) == 0);
 	CHECK_EQ(look(t->visible, &got, &what), SB_REPAIR);
 	CHECK(memcmp(&got, &sb, sizeof sb) == 0);

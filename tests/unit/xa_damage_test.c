@@ -113,6 +113,27 @@ any_flipped_bit_of_a_slot_is_noticed(void)
 	end();
 }
 
+/* Whoever looks at each index of a disk of 16 TiB must get past what cannot be read. */
+static void
+a_cursor_skips_all_that_one_damaged_link_hides(void)
+{
+	begin();
+	for (unsigned int level = 1; level < XA_MAX_HEIGHT; level++) {
+		const uint32_t last = xa_span_last(level, AT);
+		pm_slot *slot = sim_slot(&sim, &xa, level, AT);
+		XA_STATE(xas, &xa);
+
+		atomic_fetch_xor(slot, htole64(1));
+		xa_read_lock();
+		CHECK_EQ(xa_err(xas_load(&xas, AT + 1)), -EIO);
+		CHECK_EQ(xas_skip(&xas, AT + 1), (uint64_t)last - AT);
+		CHECK_EQ(xas_skip(&xas, last), 1);
+		xa_read_unlock();
+		atomic_fetch_xor(slot, htole64(1));
+	}
+	end();
+}
+
 static void
 any_flipped_bit_of_a_link_is_noticed(void)
 {
@@ -501,13 +522,18 @@ a_dump_survives_damage(void)
 	CHECK(freopen("/dev/null", "w", stderr));
 	xa_dump(&xa);
 	CHECK_EQ(xa_err(xa_load(&xa, AT)), -EIO);
+	/* A slot of each kind that there is, and of those that there are not. */
+	for (uint64_t kind = 0; kind < 16; kind++) {
+		atomic_store(sim_slot(&sim, &xa, 0, AT + 1), htole64(kind << XA_SLOT_KIND_SHIFT | 7));
+		xa_dump(&xa);
+	}
 	xa_fini(&xa);
 	sim_fini(&sim);
 }
 
 UNIT_MAIN(CASE(any_flipped_bit_of_a_slot_is_noticed), CASE(any_flipped_bit_of_a_link_is_noticed),
-	  CASE(a_node_that_is_wiped_is_damage_and_not_holes), CASE(nodes_that_are_exchanged_are_damage),
-	  CASE(a_slot_that_is_moved_is_damage), CASE(a_link_to_itself_does_not_go_round),
-	  CASE(storing_heals_a_damaged_slot), CASE(what_is_lost_stays_lost_until_it_is_stored),
-	  CASE(a_range_of_what_is_lost_is_erased), CASE(walks_over_parts_visit_each_thing_once),
-	  CASE(a_dump_survives_damage))
+	  CASE(a_cursor_skips_all_that_one_damaged_link_hides), CASE(a_node_that_is_wiped_is_damage_and_not_holes),
+	  CASE(nodes_that_are_exchanged_are_damage), CASE(a_slot_that_is_moved_is_damage),
+	  CASE(a_link_to_itself_does_not_go_round), CASE(storing_heals_a_damaged_slot),
+	  CASE(what_is_lost_stays_lost_until_it_is_stored), CASE(a_range_of_what_is_lost_is_erased),
+	  CASE(walks_over_parts_visit_each_thing_once), CASE(a_dump_survives_damage))

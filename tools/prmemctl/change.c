@@ -25,19 +25,25 @@ take_size_argument(const struct args *args, const char *text, uint64_t *ret_byte
 static int
 make_pool(const struct args *args)
 {
+	struct progress progress = {.what = "format"};
 	const struct prmem_open_args open_args = {
 		.path = args->pool,
 		.pool_size_bytes = args->size_bytes,
 		.label = args->label,
 		.format = args->force ? PRMEM_FORMAT_FORCE : PRMEM_FORMAT_AUTO,
+		.progress = progress_tell,
+		.opaque = &progress,
 	};
 	struct prmem_error err = {0};
 	struct prmem_pool_info info;
 	struct prmem_pool *pool;
 	struct json_object *result;
 	char size[SIZE_TEXT_BYTES];
-	int r = prmem_open(&open_args, &pool, &err);
+	int r;
 
+	progress_begin(&progress, args);
+	r = prmem_open(&open_args, &pool, &err);
+	progress_end(&progress);
 	if (r < 0)
 		return failed(args, r, "%s", err.message);
 	prmem_pool_info(pool, &info);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools by name: POOL= in the file that prmem@NAME.service reads.
+ * Pools by name: POOL= in the file that prmem@NAME.service reads, and what of
+ * its OPTIONS= is for whoever opens the pool.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,20 @@ unquote(char *value)
 	return value;
 }
 
+/* Parameters of the plugin, of which some are those of whoever opens the pool. */
+static void
+take_options(char *options, struct args *args)
+{
+	char *state, *word = strtok_r(options, " \t", &state);
+
+	for (; word != NULL; word = strtok_r(NULL, " \t", &state)) {
+		if (strncmp(word, "region=", 7) == 0 && args->nr_regions < REGIONS_MAX)
+			args->regions[args->nr_regions++] = word + 7;
+	}
+}
+
 static char *
-read_config(FILE *file)
+read_config(FILE *file, struct args *args)
 {
 	char *line = NULL, *path = NULL;
 	size_t room = 0;
@@ -39,9 +52,14 @@ read_config(FILE *file)
 		if (strncmp(p, "POOL=", 5) == 0) {
 			free(path);
 			path = strdup(unquote(p + 5));
+		} else if (strncmp(p, "OPTIONS=", 8) == 0) {
+			free(args->config);
+			args->config = strdup(unquote(p + 8));
 		}
 	}
 	free(line);
+	if (args->config != NULL)
+		take_options(args->config, args);
 	return path;
 }
 
@@ -61,7 +79,7 @@ absolute(const char *path)
 }
 
 char *
-find_pool(const char *name)
+find_pool(const char *name, struct args *args)
 {
 	const char *dir = getenv("PRMEM_CONFIG_DIR");
 	char *config_path = NULL, *path = NULL;
@@ -71,7 +89,7 @@ find_pool(const char *name)
 	    asprintf(&config_path, "%s/%s.conf", dir != NULL ? dir : CONFDIR, name) >= 0)
 		file = fopen(config_path, "re");
 	if (file != NULL) {
-		path = read_config(file);
+		path = read_config(file, args);
 		fclose(file);
 		if (path == NULL || path[0] != '/') {
 			say_error("%s: has no POOL= with a path", config_path);

@@ -113,6 +113,8 @@ run_import(const struct args *args)
 	ask_text(request, "disk", args->rest[0]);
 	if (!copy.end.is_stream)
 		ask_number(request, "size", copy.end.size_bytes);
+	if (source_data_bytes(&copy.end) > 0)
+		ask_number(request, "data", source_data_bytes(&copy.end));
 	if (args->force)
 		ask_flag(request, "force");
 	progress_begin(&copy.progress, args);

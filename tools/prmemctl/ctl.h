@@ -20,6 +20,8 @@
 #define CONFDIR "/etc/prmem"
 #endif
 
+#define REGIONS_MAX 32 /* more than a pool has */
+
 #define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
@@ -49,6 +51,10 @@ struct args {
 	bool has_size, has_add_size, has_low_space;
 	uint64_t size_bytes, add_size_bytes, low_space_bytes, rate_bytes;
 	const char *label, *description, *add, *keep, *disk;
+	const char *regions[REGIONS_MAX + 1]; /* ends with NULL */
+	int nr_regions;
+	bool degraded;
+	char *config; /* into which regions may point, to be freed; or NULL */
 	double watch_s; /* 0: once */
 	unsigned int count; /* of what is watched; 0: without end */
 	enum progress_mode progress;
@@ -88,8 +94,12 @@ const char *size_text(uint64_t bytes, char text[SIZE_TEXT_BYTES]);
 const char *time_text(uint64_t ns, char text[SIZE_TEXT_BYTES]);
 const char *date_text(uint64_t seconds, char text[SIZE_TEXT_BYTES]);
 
-/* config.c: the path of a pool that is named.  Return: to be freed; NULL when it failed and said so. */
-char *find_pool(const char *name);
+/*
+ * config.c: the path of a pool that is named, and the regions that its
+ * configuration names, into @args.
+ * Return: to be freed, as args->config; NULL when it failed and said so.
+ */
+char *find_pool(const char *name, struct args *args);
 
 /* session.c */
 struct json_object *new_request(const char *verb);
@@ -118,6 +128,8 @@ struct progress {
 	const char *what;
 	enum progress_mode mode;
 	double start_s, told_s;
+	uint64_t done, total; /* the last that was heard; and what was told */
+	uint64_t told_done;
 	bool drawn;
 };
 void progress_begin(struct progress *progress, const struct args *args);

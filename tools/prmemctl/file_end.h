@@ -28,6 +28,8 @@ int sink_finish(struct file_end *end, uint64_t size_bytes);
 void sink_close(struct file_end *end);
 
 int source_open(struct file_end *end, const char *name);
+/* Return: the bytes of a file that are no hole; 0 when that cannot be known before. */
+uint64_t source_data_bytes(struct file_end *end);
 /* Return: 1 and *ret_len_bytes of data for *ret_off; 0 at the end, *ret_off is the size; -1. */
 int source_read(struct file_end *end, void *buf, uint32_t buf_bytes, uint32_t *ret_len_bytes, uint64_t *ret_off);
 void source_close(struct file_end *end);

@@ -88,9 +88,13 @@ write_all(struct file_end *end, const void *buf, uint64_t len_bytes, uint64_t of
 	const char *from = buf;
 
 	while (len_bytes > 0) {
-		ssize_t n =
-			end->is_stream ? write(end->fd, from, len_bytes) : pwrite(end->fd, from, len_bytes, (off_t)off);
+		ssize_t n = -1;
 
+		/* A pipe that nobody reads would take the rest of it never. */
+		errno = EINTR;
+		if (!interrupted)
+			n = end->is_stream ? write(end->fd, from, len_bytes)
+					   : pwrite(end->fd, from, len_bytes, (off_t)off);
 		if (n < 0 && errno == EINTR && !interrupted)
 			continue;
 		if (n <= 0)

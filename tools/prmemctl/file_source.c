@@ -51,9 +51,12 @@ read_all(struct file_end *end, char *to, uint64_t len_bytes)
 	uint64_t there = 0;
 
 	while (there < len_bytes) {
-		ssize_t n = end->is_stream ? read(end->fd, to + there, len_bytes - there)
-					   : pread(end->fd, to + there, len_bytes - there, (off_t)(end->pos + there));
+		ssize_t n = -1;
 
+		errno = EINTR;
+		if (!interrupted)
+			n = end->is_stream ? read(end->fd, to + there, len_bytes - there)
+					   : pread(end->fd, to + there, len_bytes - there, (off_t)(end->pos + there));
 		if (n < 0 && errno == EINTR && !interrupted)
 			continue;
 		if (n < 0)
@@ -90,6 +93,22 @@ next_data(struct file_end *end)
 	if ((uint64_t)hole > end->size_bytes)
 		hole = (off_t)end->size_bytes;
 	return hole > data ? hole - data : 0;
+}
+
+uint64_t
+source_data_bytes(struct file_end *end)
+{
+	uint64_t nr_bytes = 0, pos = end->pos;
+	int64_t len;
+
+	if (end->is_stream || !end->is_file)
+		return 0;
+	while ((len = next_data(end)) > 0) {
+		nr_bytes += (uint64_t)len;
+		end->pos += (uint64_t)len;
+	}
+	end->pos = pos;
+	return len < 0 ? 0 : nr_bytes;
 }
 
 static bool

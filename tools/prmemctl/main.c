@@ -58,13 +58,16 @@ main(int argc, char **argv)
 	}
 	if (parse_args(command, argc - 1, argv + 1, &args, &status) < 0)
 		return status;
-	pool = find_pool(args.pool_name);
-	if (pool == NULL)
+	pool = find_pool(args.pool_name, &args);
+	if (pool == NULL) {
+		free(args.config);
 		return exit_for(&args, -1);
+	}
 	args.pool = pool;
 	catch_signals();
 	status = command->run(&args);
 	free(pool);
+	free(args.config);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK)
 		status = failed(&args, -1, "standard output cannot be written");
 	return status;

@@ -14,41 +14,41 @@ const struct command commands[] = {
 	{"format", "POOL", "make a new, empty pool",
 	 "A new file needs --size. Where something is already, --force is needed, and all\n"
 	 "that was there is lost.\n",
-	 "slfvj", 0, 0, run_format},
-	{"info", "POOL", "show what a pool has: size, reserved, allocated, free", "", "jv", 0, 0, run_info},
-	{"list", "POOL", "list the disks of a pool", "", "jv", 0, 0, run_list},
+	 "slfpvj", 0, 0, run_format},
+	{"info", "POOL", "show what a pool has: size, reserved, allocated, free", "", "gGjv", 0, 0, run_info},
+	{"list", "POOL", "list the disks of a pool", "", "gGjv", 0, 0, run_list},
 	{"stat", "POOL [DISK]", "show what was done, since the server was started",
-	 "With --watch: what is done, once in a while, like iostat.\n", "WnPjv", 0, 1, run_stat},
-	{"create", "POOL DISK SIZE", "make a disk", "", "redjv", 2, 2, run_create},
+	 "With --watch: what is done, once in a while, like iostat.\n", "WnPgGjv", 0, 1, run_stat},
+	{"create", "POOL DISK SIZE", "make a disk", "", "redgjv", 2, 2, run_create},
 	{"resize", "POOL DISK SIZE", "change the size of a disk",
-	 "Data behind the new end is given up only with --force.\n", "fjv", 2, 2, run_resize},
-	{"rename", "POOL DISK NEW", "give a disk another name", "", "jv", 2, 2, run_rename},
+	 "Data behind the new end is given up only with --force.\n", "fgjv", 2, 2, run_resize},
+	{"rename", "POOL DISK NEW", "give a disk another name", "", "gjv", 2, 2, run_rename},
 	{"set", "POOL [DISK KEY=VALUE...]", "change what a disk, or the pool, says of itself",
 	 "Keys of a disk:\n"
 	 "  description=TEXT    shown to clients\n"
 	 "  read-only=on|off    for clients that connect from now on\n"
 	 "  reserve=on|off      always have room for all of its pages\n"
 	 "Without a disk, --label or --low-space of the pool.\n",
-	 "lLjv", 0, 64, run_set},
+	 "lLgjv", 0, 64, run_set},
 	{"remove", "POOL DISK", "remove a disk and all that is in it",
-	 "Refused while a client is connected, unless with --force.\n", "wfpjv", 1, 1, run_remove},
+	 "Refused while a client is connected, unless with --force.\n", "wfpgjv", 1, 1, run_remove},
 	{"grow", "POOL", "make a pool larger",
-	 "A pool in a file by --size; any pool by a further device or file with --add.\n", "sabfjv", 0, 0, run_grow},
+	 "A pool in a file by --size; any pool by a further device or file with --add.\n", "sabfgjv", 0, 0, run_grow},
 	{"check", "POOL", "check that all of a pool's structure proves itself",
-	 "Exit status: 0 nothing found, 4 damage found, 8 could not be checked.\n", "Dpjv", 0, 0, run_check},
+	 "Exit status: 0 nothing found, 4 damage found, 8 could not be checked.\n", "DpgGjv", 0, 0, run_check},
 	{"scrub", "POOL", "check, and read all data and verify its checksums",
-	 "Exit status: 0 nothing found, 4 damage found, 8 could not be checked.\n", "DRpjv", 0, 0, run_check},
+	 "Exit status: 0 nothing found, 4 damage found, 8 could not be checked.\n", "DRpgGjv", 0, 0, run_check},
 	{"repair", "POOL", "make a damaged pool whole again, as far as can be proved",
 	 "Not while a server has the pool. Exit status: 0 nothing found, 1 all repaired,\n"
 	 "4 damage is left, 8 could not be repaired.\n",
-	 "SKpjv", 0, 0, run_check},
+	 "SKpgjv", 0, 0, run_check},
 	{"export", "POOL DISK FILE|-", "copy a disk to a file, which keeps its holes",
-	 "A file is there as a whole or not at all.\n", "pjv", 2, 2, run_export},
+	 "A file is there as a whole or not at all.\n", "pgGjv", 2, 2, run_export},
 	{"import", "POOL DISK FILE|-", "make a disk from a file, with its holes",
 	 "The disk is there as a whole or not at all. One that exists is replaced with\n"
 	 "--force only.\n",
-	 "fpjv", 2, 2, run_import},
-	{"map", "POOL [DISK]", "draw where data lies", "", "jv", 0, 1, run_map},
+	 "fpgjv", 2, 2, run_import},
+	{"map", "POOL [DISK]", "draw where data lies", "", "gGjv", 0, 1, run_map},
 	{NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -76,6 +76,8 @@ static const struct {
 	{'n', "count", "N", "with --watch: so many times"},
 	{'P', "prometheus", NULL, "in Prometheus's text format"},
 	{'p', "progress", "HOW", "auto, bar, plain (a line a second) or none"},
+	{'g', "region", "PATH", "an added region is there now (may be given again)"},
+	{'G', "degraded", NULL, "read what is whole, if a region is missing"},
 	{'j', "json", NULL, "in JSON"},
 	{'v', "verbose", NULL, "also what opening the pool has to say"},
 	{'h', "help", NULL, "show this"},
@@ -222,6 +224,15 @@ take_option(char letter, const char *text, struct args *a)
 		return (a->prometheus = true);
 	case 'p':
 		return take_progress(text, &a->progress);
+	case 'g':
+		if (a->nr_regions == REGIONS_MAX) {
+			say_error("--region: more than %d of them", REGIONS_MAX);
+			return false;
+		}
+		a->regions[a->nr_regions++] = text;
+		return true;
+	case 'G':
+		return (a->degraded = true);
 	case 'j':
 		return (a->json = true);
 	default:

@@ -163,21 +163,33 @@ print_labels(const char *pool, const char *disk)
 }
 
 static void
+print_op(struct json_object *object, const char *pool, const char *disk, const char *metric, const char *key)
+{
+	for (unsigned int op = 0; op < NR_OPS; op++) {
+		fputs(metric, stdout);
+		print_labels(pool, disk);
+		printf(",op=\"%s\"} %" PRIu64 "\n", ops[op], op_number(object, ops[op], key));
+	}
+}
+
+/* Of each disk, and of the pool: of that those that are gone are a part, too. */
+static void
 print_ops(struct json_object *now, const char *metric, const char *key, const char *what)
 {
 	struct json_object *disks = part_in(now, "disks");
 	const char *pool = text_in(part_in(now, "pool"), "uuid");
+	char name[64];
 
-	printf("# HELP %s %s\n# TYPE %s counter\n", metric, what, metric);
+	snprintf(name, sizeof name, "prmem_disk_%s", metric);
+	printf("# HELP %s %s\n# TYPE %s counter\n", name, what, name);
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 
-		for (unsigned int op = 0; op < NR_OPS; op++) {
-			fputs(metric, stdout);
-			print_labels(pool, text_in(disk, "name"));
-			printf(",op=\"%s\"} %" PRIu64 "\n", ops[op], op_number(disk, ops[op], key));
-		}
+		print_op(disk, pool, text_in(disk, "name"), name, key);
 	}
+	snprintf(name, sizeof name, "prmem_pool_%s", metric);
+	printf("# HELP %s %s\n# TYPE %s counter\n", name, what, name);
+	print_op(part_in(now, "pool"), pool, NULL, name, key);
 }
 
 static void
@@ -197,34 +209,44 @@ print_disks(struct json_object *now, const char *metric, const char *type, const
 }
 
 static void
-print_latency(struct json_object *now)
+print_quantiles(struct json_object *object, const char *pool, const char *disk, const char *metric)
 {
 	static const char *const names[] = {"p50", "p90", "p99"}, *const quantiles[] = {"0.5", "0.9", "0.99"};
-	struct json_object *disks = part_in(now, "disks");
-	const char *pool = text_in(part_in(now, "pool"), "uuid"), *metric = "prmem_disk_latency_seconds";
 
-	printf("# HELP %s Upper bound of the time that a part of the requests took.\n# TYPE %s gauge\n", metric,
-	       metric);
-	for (size_t i = 0; i < json_object_array_length(disks); i++) {
-		struct json_object *disk = json_object_array_get_idx(disks, i);
+	for (unsigned int j = 0; j < NR_OPS * 3; j++) {
+		struct json_object *ns = part_in(part_in(object, ops[j / 3]), "latency_ns");
 
-		for (unsigned int j = 0; j < NR_OPS * 3; j++) {
-			struct json_object *ns = part_in(part_in(disk, ops[j / 3]), "latency_ns");
-
-			fputs(metric, stdout);
-			print_labels(pool, text_in(disk, "name"));
-			printf(",op=\"%s\",quantile=\"%s\"} %.9f\n", ops[j / 3], quantiles[j % 3],
-			       (double)number_in(ns, names[j % 3]) / 1e9);
-		}
+		fputs(metric, stdout);
+		print_labels(pool, disk);
+		printf(",op=\"%s\",quantile=\"%s\"} %.9f\n", ops[j / 3], quantiles[j % 3],
+		       (double)number_in(ns, names[j % 3]) / 1e9);
 	}
 }
 
 static void
-print_pool(struct json_object *now, const char *metric, const char *key, const char *what)
+print_latency(struct json_object *now)
+{
+	static const char what[] = "Upper bound of the time that a part of the requests took.";
+	struct json_object *disks = part_in(now, "disks");
+	const char *pool = text_in(part_in(now, "pool"), "uuid"), *metric = "prmem_disk_latency_seconds";
+
+	printf("# HELP %s %s\n# TYPE %s gauge\n", metric, what, metric);
+	for (size_t i = 0; i < json_object_array_length(disks); i++) {
+		struct json_object *disk = json_object_array_get_idx(disks, i);
+
+		print_quantiles(disk, pool, text_in(disk, "name"), metric);
+	}
+	metric = "prmem_pool_latency_seconds";
+	printf("# HELP %s %s\n# TYPE %s gauge\n", metric, what, metric);
+	print_quantiles(part_in(now, "pool"), pool, NULL, metric);
+}
+
+static void
+print_pool(struct json_object *now, const char *metric, const char *type, const char *key, const char *what)
 {
 	struct json_object *pool = part_in(now, "pool");
 
-	printf("# HELP %s %s\n# TYPE %s gauge\n%s", metric, what, metric, metric);
+	printf("# HELP %s %s\n# TYPE %s %s\n%s", metric, what, metric, type, metric);
 	print_labels(text_in(pool, "uuid"), NULL);
 	printf("} %" PRIu64 "\n", number_in(pool, key));
 }
@@ -232,16 +254,19 @@ print_pool(struct json_object *now, const char *metric, const char *key, const c
 void
 print_prometheus(struct json_object *now)
 {
-	print_pool(now, "prmem_pool_pages", "pages_total", "Pages of 4096 bytes that the pool has.");
-	print_pool(now, "prmem_pool_pages_free", "pages_free", "Pages that nothing reaches.");
-	print_pool(now, "prmem_pool_pages_bad", "pages_bad",
+	print_pool(now, "prmem_pool_pages", "gauge", "pages_total", "Pages of 4096 bytes that the pool has.");
+	print_pool(now, "prmem_pool_pages_free", "gauge", "pages_free", "Pages that nothing reaches.");
+	print_pool(now, "prmem_pool_nodes", "gauge", "nodes", "Nodes of the indices of all disks.");
+	print_pool(now, "prmem_pool_pages_bad", "gauge", "pages_bad",
 		   "Pages that were put aside because their memory went bad.");
 	print_disks(now, "prmem_disk_pages", "gauge", "pages", "Pages that a disk holds.");
 	print_disks(now, "prmem_disk_nodes", "gauge", "nodes", "Nodes of a disk's index.");
-	print_ops(now, "prmem_disk_requests_total", "requests", "Requests that succeeded.");
-	print_ops(now, "prmem_disk_bytes_total", "bytes", "Bytes of requests that succeeded.");
-	print_ops(now, "prmem_disk_errors_total", "errors", "Requests that failed.");
+	print_ops(now, "requests_total", "requests", "Requests that succeeded.");
+	print_ops(now, "bytes_total", "bytes", "Bytes of requests that succeeded.");
+	print_ops(now, "errors_total", "errors", "Requests that failed.");
 	print_disks(now, "prmem_disk_crc_errors_total", "counter", "crc_errors",
 		    "Pages that were read and did not match their checksum.");
+	print_pool(now, "prmem_pool_crc_errors_total", "counter", "crc_errors",
+		   "Pages that were read and did not match their checksum.");
 	print_latency(now);
 }

@@ -70,6 +70,7 @@ tell(struct progress *progress, uint64_t done, uint64_t total, double seconds)
 			progress->mode == PROGRESS_BAR ? "\033[K\r" : "\n");
 	}
 	fflush(stderr);
+	progress->told_done = done;
 	progress->drawn = true;
 }
 
@@ -79,6 +80,8 @@ progress_tell(void *opaque, uint64_t done, uint64_t total)
 	struct progress *progress = opaque;
 	double now = now_s(), every = progress->mode == PROGRESS_BAR ? 0.1 : 1;
 
+	progress->done = done;
+	progress->total = total;
 	if (progress->mode != PROGRESS_NONE && now - progress->told_s >= every) {
 		progress->told_s = now;
 		tell(progress, done, total, now - progress->start_s);
@@ -91,4 +94,7 @@ progress_end(struct progress *progress)
 {
 	if (progress->drawn && progress->mode == PROGRESS_BAR)
 		fputs("\033[K", stderr);
+	/* A line at least of whatever was long enough to tell of it, and the last one says how far it came. */
+	if (progress->mode == PROGRESS_PLAIN && progress->done != progress->told_done)
+		tell(progress, progress->done, progress->total, now_s() - progress->start_s);
 }

@@ -66,6 +66,8 @@ ask_pool(const struct args *args, struct json_object *request, const struct cont
 		.path = args->pool,
 		.format = PRMEM_FORMAT_NEVER,
 		.read_only = control.reads_only,
+		.region_paths = args->regions,
+		.degraded = args->degraded,
 		.notice = args->verbose ? on_notice : NULL,
 	};
 	int r = prmem_open(&open_args, &control.pool, err);
@@ -77,17 +79,13 @@ ask_pool(const struct args *args, struct json_object *request, const struct cont
 	return *ret_answer == NULL ? -ENOMEM : 0;
 }
 
-/* Return: 0 and *ret_answer; -ENOENT when no server answers, or -errno. */
+/* Ends @client.  Return: 0 and *ret_answer; -errno. */
 static int
-ask_server(const struct args *args, struct json_object *request, const struct control_io *io,
-	   struct json_object **ret_answer, struct prmem_error *err)
+ask_client(const struct args *args, struct control_client *client, struct json_object *request,
+	   const struct control_io *io, struct json_object **ret_answer, struct prmem_error *err)
 {
-	struct control_client *client;
-	int r = control_connect(args->pool, &client, err);
+	int r = control_ask(client, request, io, &interrupted, ret_answer);
 
-	if (r < 0)
-		return r;
-	r = control_ask(client, request, io, &interrupted, ret_answer);
 	control_disconnect(client);
 	if (r == 0)
 		return 0;
@@ -96,13 +94,29 @@ ask_server(const struct args *args, struct json_object *request, const struct co
 	return r == -ENOENT ? -EPIPE : r;
 }
 
+/* Return: 0 and *ret_answer; -ENOENT when no server answers, or -errno. */
+static int
+ask_server(const struct args *args, struct json_object *request, const struct control_io *io,
+	   struct json_object **ret_answer, struct prmem_error *err)
+{
+	struct control_client *client;
+	int r = control_connect(args->pool, &client, err);
+
+	return r < 0 ? r : ask_client(args, client, request, io, ret_answer, err);
+}
+
 static int
 get_answer(const struct args *args, struct json_object *request, const struct control_io *io,
 	   struct json_object **ret_answer, struct prmem_error *err)
 {
 	const struct timespec moment = {.tv_nsec = 20000000};
 	time_t until = time(NULL) + WAIT_S;
+	struct control_client *client;
 
+	/* A server that reads only shares the lock, and yet it knows what this program does not. */
+	if (control_only_reads(text_in(request, "verb")) && control_connect(args->pool, &client, err) == 0)
+		return ask_client(args, client, request, io, ret_answer, err);
+	memset(err, 0, sizeof *err);
 	for (;;) {
 		struct prmem_error server_err = {0};
 		int r = ask_pool(args, request, io, ret_answer, err);

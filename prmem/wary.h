@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is freed after damage was met.
+ *
+ * A slot that is damaged while the pool is open may name a page of another
+ * index.  To free that when the slot is replaced would cost the other one its
+ * page (promise P3).  Reading the old page before each write would show it,
+ * and cost more than the write; so it is done from the first damage that was
+ * met to the close of the pool.  What is not freed comes back with the next
+ * open, which counts what is reached.
+ */
+#ifndef PRMEM_WARY_H
+#define PRMEM_WARY_H
+
+#include <stdatomic.h>
+
+#include "prmem/instance.h"
+
+/* wary_begin() - damage was met.  Context: any, signal handlers too. */
+static inline void
+wary_begin(struct prmem_pool *pool)
+{
+	/* Every read of a damaged page comes here. */
+	if (!atomic_load_explicit(&pool->wary, memory_order_relaxed))
+		atomic_store(&pool->wary, true);
+}
+
+static inline bool
+wary(const struct prmem_pool *pool)
+{
+	return UNLIKELY(atomic_load_explicit(&pool->wary, memory_order_relaxed));
+}
+
+/*
+ * wary_may_free() - does an entry that was replaced at @idx prove what it names?
+ * In a pool that is nearly full it may be freed all the same: to put pages
+ * aside there would end in -ENOSPC for what has room (promise P7), and most of
+ * what does not match its proof is damaged itself.
+ * Context: no window of the guard is open.
+ */
+bool wary_may_free(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry);
+
+#endif
