@@ -2,13 +2,28 @@
 # shellcheck shell=bash disable=SC2154
 # Crash states of a simulated memory.
 
-# CRASH_IMAGES distinct ones with nodes of 512 slots, and as many with nodes of 4.
+# CRASH_IMAGES distinct ones (5000000, 5e6), one in ten with nodes of 512 slots,
+# the others with nodes of 4; and all mutants with each.  CRASH_SEED repeats.
 step_crash() {
+	local images=${CRASH_IMAGES:-5e6} program part text
 	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
 	make --no-print-directory -s -C "$work/gcc" -j"$jobs" tests/crash/crash_test tests/crash/crash_tiny_test
-	local program
-	for program in crash_test crash_tiny_test; do
-		"$work/gcc/tests/crash/$program" --no-mutants --images "${CRASH_IMAGES:-250000}" | tee crash.out
-		result PASS "$program, $(grep '^crash images' crash.out)"
+	: >crash.out
+	for program in crash_test:0.1 crash_tiny_test:0.9; do
+		part=$(awk -v n="$images" -v share="${program#*:}" 'BEGIN { printf "%.0f", n * share }')
+		"$work/gcc/tests/crash/${program%:*}" --images "$part" -j "$jobs" ${CRASH_SEED:+-s "$CRASH_SEED"} |
+			tee -a crash.out
 	done
+	# One line for both programs.
+	text=$(awk '
+		/^seed / { seeds = seeds " " $2 }
+		/^crash images explored:/ { images += $4 }
+		/^distinct workloads:/ { workloads += $3 }
+		/^mutants:/ { caught += $2; planted += $5 }
+		END {
+			printf "crash images explored: %.0f distinct; distinct workloads: %d; ", images, workloads
+			printf "mutants: %d caught of %d planted; seeds%s", caught, planted, seeds
+		}' crash.out)
+	echo "$text"
+	result PASS "$text"
 }

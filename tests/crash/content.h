@@ -11,7 +11,7 @@
 
 #include "xarray/xarray_format.h"
 
-#define CONTENT_NONE 0      /* nothing there; reads as zeroes */
+#define CONTENT_NONE 0 /* nothing there; reads as zeroes */
 #define CONTENT_UNKNOWN (-1) /* none that the test ever wrote */
 
 struct content {

@@ -85,8 +85,7 @@ explore_fail(struct explorer *ex, const char *fmt, ...)
 			n += (size_t)snprintf(ex->why + n, sizeof ex->why - n, "%s page %u+0x%x %s: %u of %u",
 					      i ? "," : "; survived of the pending:", item->line / LINES_PER_PAGE,
 					      item->line % LINES_PER_PAGE * CACHELINE_SIZE,
-					      sim_site_name(ex->writes[item->first].site), item->state,
-					      item->nr_steps);
+					      sim_site_name(ex->writes[item->first].site), item->state, item->nr_steps);
 		}
 	}
 	return false;
@@ -349,7 +348,7 @@ struct combos {
 	uint32_t first; /* in ex->decided */
 	uint32_t nr;
 	uint32_t budget; /* for each image's own further items */
-	uint32_t left;   /* combinations that may still be tried */
+	uint32_t left; /* combinations that may still be tried */
 };
 
 static struct explore_item *
@@ -511,11 +510,12 @@ try_pairs(struct combos *c, uint32_t limit)
 }
 
 static bool
-try_random(struct combos *c)
+try_random(struct combos *c, uint32_t limit)
 {
-	while (c->left) {
+	for (uint32_t n = 0; c->left && n < limit; n++) {
 		for (uint32_t i = 0; i < c->nr; i++)
-			combo_item(c, i)->state = (uint32_t)(explore_random(c->ex) >> 32) % (combo_item(c, i)->nr_steps + 1);
+			combo_item(c, i)->state =
+				(uint32_t)(explore_random(c->ex) >> 32) % (combo_item(c, i)->nr_steps + 1);
 		if (!try_combo(c))
 			return false;
 	}
@@ -540,8 +540,9 @@ explore_combos(struct explorer *ex, uint32_t first, uint32_t budget)
 	if (!try_combo(&c))
 		return false;
 	set_all(&c, true);
-	return try_combo(&c) && try_groups(&c, budget / 4) && try_prefixes(&c) && try_each(&c) &&
-	       try_pairs(&c, budget / 4) && try_random(&c);
+	/* Some random ones early: a run that is cut short has had some of all. */
+	return try_combo(&c) && try_groups(&c, budget / 4) && try_random(&c, budget / 16) && try_prefixes(&c) &&
+	       try_each(&c) && try_pairs(&c, budget / 4) && try_random(&c, budget);
 }
 
 /*

@@ -44,14 +44,14 @@ struct explore_target {
 };
 
 struct explore_item {
-	uint32_t first;     /* of its writes in ex->writes */
+	uint32_t first; /* of its writes in ex->writes */
 	uint32_t nr_writes;
 	uint32_t line;
-	uint32_t state;     /* how many of its steps survive */
+	uint32_t state; /* how many of its steps survive */
 	uint32_t nr_steps;
 	uint32_t first_cut; /* in ex->cuts: number of writes that step 1, 2, ... stands for */
 	int32_t next_in_line;
-	uint32_t seq;       /* of its first write */
+	uint32_t seq; /* of its first write */
 	bool touched;
 };
 
@@ -65,17 +65,17 @@ struct explore_write {
 struct explorer {
 	struct persist *persist;
 	const struct explore_target *target;
-	uint64_t random;          /* state of the seeded sequence */
-	struct hash_set *seen;    /* own_seen, or another explorer's */
+	uint64_t random; /* state of the seeded sequence */
+	struct hash_set *seen; /* own_seen, or another explorer's */
 	struct hash_set own_seen;
-	uint64_t nr_walked;       /* images walked to their end */
-	uint64_t nr_distinct;     /* of these, images that reach something new */
-	uint64_t *nr_judged;      /* distinct images, of all explorers that share the count */
+	uint64_t nr_walked; /* images walked to their end */
+	uint64_t nr_distinct; /* of these, images that reach something new */
+	uint64_t *nr_judged; /* distinct images, of all explorers that share the count */
 	uint64_t own_nr_judged;
-	uint64_t max_judged;      /* stop there; 0: never */
-	uint32_t budget;          /* combinations to try at a moment at most: EXPLORE_ALL, or fewer */
-	uint64_t nr_points;       /* moments explored */
-	uint64_t nr_sampled;      /* of these, where not all combinations were tried */
+	uint64_t max_judged; /* stop there; 0: never */
+	uint32_t budget; /* combinations to try at a moment at most: EXPLORE_ALL, or fewer */
+	uint64_t nr_points; /* moments explored */
+	uint64_t nr_sampled; /* of these, where not all combinations were tried */
 	bool failed;
 	char why[1024];
 
@@ -86,15 +86,15 @@ struct explorer {
 	uint32_t nr_writes, writes_room;
 	uint32_t *cuts;
 	uint32_t nr_cuts, cuts_room;
-	int32_t *line_items;      /* a line: its first item, or -1 */
-	uint64_t *undecided;      /* a page: bit per line with untouched items */
-	uint32_t *touched;        /* items met by the walk under way */
+	int32_t *line_items; /* a line: its first item, or -1 */
+	uint64_t *undecided; /* a page: bit per line with untouched items */
+	uint32_t *touched; /* items met by the walk under way */
 	uint32_t nr_touched;
 	uint32_t *decided;
 	uint32_t nr_decided;
 	struct explore_write *applied;
 	uint32_t nr_applied;
-	uint16_t *nr_changed;     /* a page: words of work that differ from base, or 0x8000 for dirty */
+	uint16_t *nr_changed; /* a page: words of work that differ from base, or 0x8000 for dirty */
 	uint32_t *dirty;
 	uint32_t nr_dirty;
 };

@@ -4,11 +4,22 @@
 #include "common/mix64.h"
 
 const struct profile profile_mixed = {
-	.weight = {
-		[OP_WRITE] = 24, [OP_ZERO] = 12, [OP_READ] = 2, [OP_DISK_CREATE] = 2, [OP_RESIZE] = 3,
-		[OP_INST_CREATE] = 2, [OP_REMOVE] = 2, [OP_RENAME] = 2, [OP_SET_DATA] = 4, [OP_STORE] = 6,
-		[OP_CMPXCHG] = 4, [OP_ERASE_RANGE] = 3, [OP_REOPEN] = 1,
-	},
+	.weight =
+		{
+			[OP_WRITE] = 24,
+			[OP_ZERO] = 12,
+			[OP_READ] = 2,
+			[OP_DISK_CREATE] = 2,
+			[OP_RESIZE] = 3,
+			[OP_INST_CREATE] = 2,
+			[OP_REMOVE] = 2,
+			[OP_RENAME] = 2,
+			[OP_SET_DATA] = 4,
+			[OP_STORE] = 6,
+			[OP_CMPXCHG] = 4,
+			[OP_ERASE_RANGE] = 3,
+			[OP_REOPEN] = 1,
+		},
 	.shapes = SHAPE_ANY,
 	.max_pages = 12,
 	.max_instances = 5,
@@ -16,11 +27,21 @@ const struct profile profile_mixed = {
 };
 
 const struct profile profile_short = {
-	.weight = {
-		[OP_WRITE] = 12, [OP_ZERO] = 10, [OP_READ] = 8, [OP_DISK_CREATE] = 1, [OP_RESIZE] = 1,
-		[OP_INST_CREATE] = 1, [OP_REMOVE] = 1, [OP_RENAME] = 1, [OP_SET_DATA] = 1, [OP_STORE] = 4,
-		[OP_CMPXCHG] = 3, [OP_ERASE_RANGE] = 2,
-	},
+	.weight =
+		{
+			[OP_WRITE] = 12,
+			[OP_ZERO] = 10,
+			[OP_READ] = 8,
+			[OP_DISK_CREATE] = 1,
+			[OP_RESIZE] = 1,
+			[OP_INST_CREATE] = 1,
+			[OP_REMOVE] = 1,
+			[OP_RENAME] = 1,
+			[OP_SET_DATA] = 1,
+			[OP_STORE] = 4,
+			[OP_CMPXCHG] = 3,
+			[OP_ERASE_RANGE] = 2,
+		},
 	.shapes = SHAPE_ANY,
 	.max_pages = 2,
 	.max_instances = 5,

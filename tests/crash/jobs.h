@@ -10,9 +10,9 @@
 
 struct job {
 	const struct workload *workload;
-	struct run run;      /* what to do; afterwards, what came of it */
-	bool ok;             /* no image was wrong */
-	int died;            /* of this signal, or 0 */
+	struct run run; /* what to do; afterwards, what came of it */
+	bool ok; /* no image was wrong */
+	int died; /* of this signal, or 0 */
 	unsigned int number; /* the caller's */
 };
 

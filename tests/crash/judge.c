@@ -8,15 +8,18 @@
 #include "prmem/page_alloc.h"
 #include "prmem/pool.h"
 
+/* Of one recovery, for most of them: of many recoveries come many images. */
+#define RECOVERY_IMAGES 300u
+
 uint64_t
 judge_walk(void *opaque, struct explorer *ex)
 {
 	struct session *session = opaque;
 
-	(void)ex;
 	session->media.quiet = false;
+	session->media.secret = session->secret;
 	media_walk(&session->media);
-	return session->media.hash;
+	return session->media.hash ^ ex->persist->pool_bytes * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static void
@@ -29,7 +32,7 @@ play_write(struct pm *pm, void *dst, const void *src, size_t len_bytes)
 static bool
 needs_repair(const struct media *media)
 {
-	if (!media->copies_alike)
+	if (!media->copies_alike || media->nr_removed > 0)
 		return true;
 	for (uint32_t i = 0; i < media->nr_instances; i++) {
 		const struct media_instance *inst = &media->instances[i];
@@ -42,6 +45,18 @@ needs_repair(const struct media *media)
 	return false;
 }
 
+/* The pieces of the pool, as long as the crash left them. */
+static struct views *
+views_at(struct session *session, struct views *ret_views)
+{
+	if (!session->views)
+		return NULL;
+	*ret_views = *session->views;
+	ret_views->pool_bytes = session->ex.persist->pool_bytes;
+	ret_views->lengthened = NULL;
+	return ret_views;
+}
+
 static bool
 open_image(struct session *session, struct play_pm *play, enum prmem_format format, const char *what)
 {
@@ -50,6 +65,7 @@ open_image(struct session *session, struct play_pm *play, enum prmem_format form
 	int r;
 
 	session->again.user_write = play_write;
+	session->again.views = views_at(session, &session->again_views);
 	r = engine_open(&session->again, &play->pm, format, &err);
 	/* What a format has not touched yet is still something else. */
 	if (r == -EMEDIUMTYPE && session->foreign && !session->media.formatted)
@@ -75,8 +91,8 @@ free_pages_are_right(struct session *session, const char *when)
 	prmem_pool_info(session->again.pool, &info);
 	if (info.nr_free + session->media.nr_reached == info.nr_pages)
 		return true;
-	return explore_fail(&session->ex, "I6: %s: %" PRIu64 " pages are free, %u are reached, there are %" PRIu64, when,
-			    info.nr_free, session->media.nr_reached, info.nr_pages);
+	return explore_fail(&session->ex, "I6: %s: %" PRIu64 " pages are free, %u are reached, there are %" PRIu64,
+			    when, info.nr_free, session->media.nr_reached, info.nr_pages);
 }
 
 /* Walk the image as it is now, which the explorer has nothing to learn from, and compare it. */
@@ -95,14 +111,21 @@ twenty_more(struct session *session, uint64_t seed)
 {
 	for (unsigned int i = 0; i < SESSION_MORE_OPS; i++) {
 		struct op op = generate_op(&session->after, &profile_short, &seed);
+		const struct media *visible = NULL;
+		bool ok = model_begin(&session->after, 0, &op);
 		int64_t result = op_run(&session->again, &op);
 
-		if (!model_apply(&session->after, &op, result)) {
+		if (result < 0) {
+			session->media.quiet = true;
+			media_walk(&session->media);
+			visible = &session->media;
+		}
+		if (!ok || !model_ack(&session->after, 0, result, visible)) {
 			char text[200];
 
 			op_text(&op, text, sizeof text);
-			return explore_fail(&session->ex, "going on, operation %u, %s: answer %" PRId64 ": %s", i, text, result,
-					    session->after.wrong);
+			return explore_fail(&session->ex, "going on, operation %u, %s: answer %" PRId64 ": %s", i, text,
+					    result, session->after.wrong);
 		}
 	}
 	return true;
@@ -124,9 +147,19 @@ explore_recovery(struct session *session, const uint8_t *image)
 		session->recovery = r;
 	}
 	r->foreign = session->foreign;
+	r->secret = session->secret;
+	r->views = session->views;
+	r->engine.views = views_at(session, &r->own_views);
+	r->start_pool_bytes = session->ex.persist->pool_bytes;
 	r->ex.max_judged = session->ex.max_judged;
+	r->ex.budget = session->ex.budget;
 	/* There are as many recoveries as images: most of them with fewer combinations, some with all. */
-	r->ex.budget = explore_random(&session->ex) % 64 == 0 ? session->ex.budget : MIN(session->ex.budget, 96);
+	if (explore_random(&session->ex) % 64 != 0) {
+		uint64_t limit = *r->ex.nr_judged + RECOVERY_IMAGES;
+
+		r->ex.budget = MIN(r->ex.budget, 96);
+		r->ex.max_judged = r->ex.max_judged ? MIN(r->ex.max_judged, limit) : limit;
+	}
 	r->why[0] = '\0';
 	for (uint64_t off = 0; off < r->sim.pm.len_bytes; off += 4096)
 		if (memcmp((char *)r->sim.pm.base + off, image + off, 4096) != 0)
@@ -141,7 +174,8 @@ explore_recovery(struct session *session, const uint8_t *image)
 	r->sim.recording = false;
 	engine_close(&r->engine);
 	persist_reset(&r->persist, image);
-	r->model = session->after;
+	r->persist.pool_bytes = r->start_pool_bytes;
+	model_copy(&r->model, &session->after);
 	if (session_replay(r, &r->sim.log))
 		return true;
 	return explore_fail(&session->ex, "a crash during recovery (depth %u): %s", r->depth, r->why);
@@ -173,6 +207,8 @@ go_on(struct session *session)
 		return false;
 	engine_close(&session->again);
 
+	/* What goes on may copy and free what was to be wiped. */
+	session->media.secret = NULL;
 	play.nr_changes = 0;
 	if (!open_image(session, &play, PRMEM_FORMAT_NEVER, "the second open"))
 		return false;

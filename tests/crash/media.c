@@ -11,6 +11,7 @@
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/pool.h"
+#include "prmem/region_format.h"
 #include "xarray/xa_node.h"
 
 /* An array being walked. */
@@ -20,8 +21,7 @@ struct array {
 	void (*entry)(struct array *array, uint32_t idx, uint64_t slot);
 };
 
-static void PRINTF_LIKE(2, 3)
-wrong(struct media *media, const char *fmt, ...)
+static void PRINTF_LIKE(2, 3) wrong(struct media *media, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -113,8 +113,11 @@ page_content(struct media *media, uint64_t lineage, uint32_t idx, uint64_t slot)
 static bool
 check_proof(struct media *media, uint64_t seed_lineage, uint32_t idx, uint64_t slot, const void *start, size_t len)
 {
-	uint32_t crc = crc32c(xa_content_seed(seed_lineage, idx, xa_entry_kind(slot)), start, len);
+	uint32_t crc;
 
+	if (media->instances[media->nr_instances - 1].removed)
+		return true; /* it may have been wiped */
+	crc = crc32c(xa_content_seed(seed_lineage, idx, xa_entry_kind(slot)), start, len);
 	mix(media, content_hash(start, len));
 	if (crc >> 4 == xa_entry_proof(slot))
 		return true;
@@ -181,7 +184,7 @@ add_entry(struct array *array, uint32_t idx, uint64_t slot)
 
 	switch (xa_entry_kind(slot)) {
 	case XA_KIND_PAGE:
-		if (take(media, payload, 1, ROLE_PAGE))
+		if (take(media, payload, 1, ROLE_PAGE) && !inst->removed)
 			content = page_content(media, array->lineage, idx, slot);
 		break;
 	case XA_KIND_VALUE:
@@ -202,7 +205,7 @@ add_entry(struct array *array, uint32_t idx, uint64_t slot)
 		wrong(media, "more entries than this test can hold");
 		return;
 	}
-	media->entries[media->nr_entries++] = (struct media_entry){idx, content};
+	media->entries[media->nr_entries++] = (struct media_entry){idx, content, payload};
 	inst->nr_entries++;
 }
 
@@ -246,8 +249,7 @@ walk_node(struct array *array, uint32_t pfn, unsigned int level, uint32_t first)
 	if (!known) {
 		memset(memo->node_used, 0, sizeof memo->node_used);
 		for (unsigned int i = 0; i < nr; i++)
-			if (le64toh(slots[i]) !=
-			    xa_hole_at(array->key, level, first + (uint32_t)(i * xa_span(level))))
+			if (le64toh(slots[i]) != xa_hole_at(array->key, level, first + (uint32_t)(i * xa_span(level))))
 				memo->node_used[i / 64] |= UINT64_C(1) << i % 64;
 		memo->node_stamp = now;
 		memo->node_key = array->key;
@@ -326,12 +328,14 @@ check_name(struct media *media, const struct media_instance *inst)
 {
 	const struct record_media *rec = inst->rec;
 
-	if (memchr(rec->name, 0, sizeof rec->name) == NULL || memchr(rec->subsystem, 0, sizeof rec->subsystem) == NULL) {
+	if (memchr(rec->name, 0, sizeof rec->name) == NULL ||
+	    memchr(rec->subsystem, 0, sizeof rec->subsystem) == NULL) {
 		wrong(media, "I5: the name of instance %u has no end", inst->number);
 		return;
 	}
 	for (const struct media_instance *other = media->instances; other != inst; other++)
-		if (strcmp(rec->name, other->rec->name) == 0 && strcmp(rec->subsystem, other->rec->subsystem) == 0)
+		if (!other->removed && !inst->removed && strcmp(rec->name, other->rec->name) == 0 &&
+		    strcmp(rec->subsystem, other->rec->subsystem) == 0)
 			wrong(media, "I5: there are two instances %s %s", rec->subsystem, rec->name);
 }
 
@@ -380,8 +384,14 @@ add_instance(struct array *array, uint32_t number, uint64_t slot)
 		wrong(media, "more instances than this test can hold");
 		return;
 	}
-	*inst = (struct media_instance){.number = number, .rec = rec, .first_entry = media->nr_entries};
+	*inst = (struct media_instance){
+		.number = number,
+		.rec = rec,
+		.first_entry = media->nr_entries,
+		.removed = (le32_to_cpu(rec->flags) & RECORD_FLAG_REMOVED) != 0,
+	};
 	media->nr_instances++;
+	media->nr_removed += inst->removed;
 	check_name(media, inst);
 	entries.lineage = lineage_of(media, le64_to_cpu(rec->origin));
 	walk_array(&entries, le64_to_cpu(rec->root), le32_to_cpu(rec->height), rec->name);
@@ -434,6 +444,59 @@ choose_superblock(struct media *media)
 	}
 }
 
+/* I8.  The pieces of the pool lie one behind the other. */
+static void
+check_region(struct media *media, uint32_t number)
+{
+	const struct sb_region_media *entry = &media->sb->regions[number];
+	uint64_t pfn = le64_to_cpu(entry->start_pfn);
+	const struct region_media *header;
+
+	if (pfn >= media->nr_pages || !take(media, (uint32_t)pfn, 1, ROLE_FIXED))
+		return;
+	touch(media, 4096 * pfn, sizeof *header);
+	header = page_at(media, (uint32_t)pfn);
+	mix(media, content_hash(header, sizeof *header));
+	if (le64_to_cpu(header->magic) != REGION_MAGIC || le32_to_cpu(header->crc) != crc32c(0, header, 4092) ||
+	    memcmp(header->pool_uuid, media->sb->uuid, sizeof header->pool_uuid) != 0 ||
+	    memcmp(header->uuid, entry->uuid, sizeof header->uuid) != 0 || le32_to_cpu(header->number) != number)
+		wrong(media, "I8: there is no header of region %u where the superblock has it", number);
+}
+
+/* I7.  Where other things lie by now, they are other words. */
+static void
+check_secret(struct media *media)
+{
+	const struct media_secret *secret = media->secret;
+
+	for (uint32_t i = 0; i < media->nr_instances; i++)
+		if (memcmp(media->instances[i].rec->uuid, secret->uuid, sizeof secret->uuid) == 0)
+			return;
+	for (uint32_t p = 0; p < secret->nr; p++) {
+		const uint64_t *words = page_at(media, secret->pfn[p]);
+
+		touch(media, 4096 * (uint64_t)secret->pfn[p], 4096);
+		for (unsigned int w = 0; w < 512; w++)
+			if (words[w] != 0 && words[w] == secret->words[p][w]) {
+				wrong(media, "I7: page %u+0x%x still holds what a wiped disk held", secret->pfn[p],
+				      8 * w);
+				return;
+			}
+	}
+}
+
+void
+media_keep_secret(const struct media *media, const struct media_instance *inst, struct media_secret *ret_secret)
+{
+	memcpy(ret_secret->uuid, inst->rec->uuid, sizeof ret_secret->uuid);
+	ret_secret->nr = 0;
+	for (uint32_t i = 0; i < inst->nr_entries && ret_secret->nr < MEDIA_MAX_SECRET; i++) {
+		ret_secret->pfn[ret_secret->nr] = media->entries[inst->first_entry + i].pfn;
+		memcpy(ret_secret->words[ret_secret->nr], page_at(media, ret_secret->pfn[ret_secret->nr]), 4096);
+		ret_secret->nr++;
+	}
+}
+
 void
 media_walk(struct media *media)
 {
@@ -441,7 +504,7 @@ media_walk(struct media *media)
 
 	media->hash = 0;
 	media->wrong[0] = '\0';
-	media->nr_reached = media->nr_instances = media->nr_entries = 0;
+	media->nr_reached = media->nr_instances = media->nr_removed = media->nr_entries = 0;
 	memset(media->role, 0, media->nr_pages);
 	memset(media->granules, 0, media->nr_pages * sizeof media->granules[0]);
 	choose_superblock(media);
@@ -455,15 +518,19 @@ media_walk(struct media *media)
 	take(media, SB_PFN_A, 1, ROLE_FIXED);
 	take(media, SB_PFN_OWNER, 1, ROLE_FIXED);
 	take(media, SB_PFN_B, 1, ROLE_FIXED);
+	for (uint32_t i = 1; i < le32_to_cpu(media->sb->nr_regions); i++)
+		check_region(media, i);
 	directory.lineage = lineage_of(media, 0);
 	walk_array(&directory, le64_to_cpu(media->sb->dir_root), le32_to_cpu(media->sb->dir_height), "the directory");
+	if (media->secret && !media->wrong[0])
+		check_secret(media);
 }
 
 const struct media_instance *
 media_instance_named(const struct media *media, const char *subsystem, const char *name)
 {
 	for (uint32_t i = 0; i < media->nr_instances; i++)
-		if (strcmp(media->instances[i].rec->name, name) == 0 &&
+		if (!media->instances[i].removed && strcmp(media->instances[i].rec->name, name) == 0 &&
 		    strcmp(media->instances[i].rec->subsystem, subsystem) == 0)
 			return &media->instances[i];
 	return NULL;

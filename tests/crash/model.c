@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-static bool PRINTF_LIKE(2, 3)
-wrong(struct model *model, const char *fmt, ...)
+static bool PRINTF_LIKE(2, 3) wrong(struct model *model, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -28,6 +28,25 @@ model_init(struct model *model, struct contents *contents, const uint32_t *idx, 
 	model->nr_idx = nr_idx;
 	for (uint8_t i = 0; i < MAX_INSTANCES; i++)
 		model->inst[i].nr = 1;
+}
+
+static void
+copy_open(struct model_open *to, const struct model_open *from)
+{
+	memcpy(to, from, offsetof(struct model_open, c) + from->nr * sizeof from->c[0]);
+}
+
+void
+model_copy(struct model *to, const struct model *from)
+{
+	memcpy(to, from, offsetof(struct model, open));
+	to->nr_open = from->nr_open;
+	for (uint32_t i = 0; i < from->nr_open; i++)
+		copy_open(&to->open[i], &from->open[i]);
+	memcpy(to->under_way, from->under_way, sizeof to->under_way);
+	memcpy(to->readable, from->readable, sizeof to->readable);
+	memcpy(to->nr_readable, from->nr_readable, sizeof to->nr_readable);
+	to->wrong[0] = '\0';
 }
 
 /* ---- instances ---- */
@@ -129,7 +148,9 @@ open_index(struct model *model, uint8_t inst, uint32_t pos)
 		return NULL;
 	model->open_of[inst][pos] = (int16_t)model->nr_open;
 	o = &model->open[model->nr_open++];
-	*o = (struct model_open){.inst = inst, .pos = (uint8_t)pos, .nr = 1};
+	o->inst = inst;
+	o->pos = (uint8_t)pos;
+	o->nr = 1;
 	o->c[0] = (struct model_candidate){.content = model->page[inst][pos]};
 	return o;
 }
@@ -142,7 +163,7 @@ close_index(struct model *model, struct model_open *o, int32_t content)
 	model->page[o->inst][o->pos] = content;
 	model->open_of[o->inst][o->pos] = -1;
 	if (last != o) {
-		*o = *last;
+		copy_open(o, last);
 		model->open_of[o->inst][o->pos] = (int16_t)(o - model->open);
 	}
 }
@@ -168,8 +189,7 @@ note_readable(struct model *model, const struct model_open *o)
 		if (!op || op->type != OP_READ || op->inst != o->inst || !op_affects(op, model->idx[o->pos]))
 			continue;
 		for (uint8_t i = 0; i < o->nr && model->nr_readable[t] < MODEL_MAX_READ; i++)
-			model->readable[t][model->nr_readable[t]++] =
-				op_read_result(model->contents, o->c[i].content);
+			model->readable[t][model->nr_readable[t]++] = op_read_result(model->contents, o->c[i].content);
 	}
 }
 
@@ -185,7 +205,8 @@ close_over(struct model *model, struct model_open *o)
 			struct model_candidate c = o->c[i];
 			bool matched;
 
-			if (!op || op->inst != o->inst || op->type == OP_READ || c.applied >> t & 1 || !op_affects(op, idx))
+			if (!op || op->inst != o->inst || op->type == OP_READ || c.applied >> t & 1 ||
+			    !op_affects(op, idx))
 				continue;
 			c.content = op_effect(model->contents, op, idx, c.content, &matched);
 			c.applied |= (uint8_t)(1u << t);
@@ -243,6 +264,8 @@ model_begin(struct model *model, unsigned int thread, const struct op *op)
 		clear_instance(model, op->inst);
 	if (op->type == OP_FORMAT)
 		begin_format(model, thread);
+	if (op->type == OP_GROW || op->type == OP_ADD_REGION)
+		model->nr_pages_max = op->size_bytes >> 12;
 	if (changes_instance(op) && !close_over_instance(model, op->inst))
 		return false;
 	for (uint32_t pos = 0; pos < model->nr_idx; pos++) {
@@ -289,8 +312,6 @@ filter_candidates(struct model_open *o, unsigned int thread, const struct op *op
 		c.matched &= (uint8_t)~bit;
 		add_candidate(o, c);
 	}
-	if (result < 0)
-		o->loose = true;
 }
 
 /* What is there at an index of an instance, in an image. */
@@ -374,10 +395,13 @@ model_ack(struct model *model, unsigned int thread, int64_t result, const struct
 	if (!result_is_possible(model, thread, op, result))
 		return false;
 	model->under_way[thread] = NULL;
+	model->nr_acked++;
 	if (changes_instance(op))
 		ack_instance(model, thread, op, result >= 0);
 	if (op->type == OP_FORMAT)
 		ack_format(model);
+	if (op->type == OP_GROW || op->type == OP_ADD_REGION)
+		model->nr_pages_min = model->nr_pages_max;
 	if (model->inst[op->inst].nr == 0)
 		return wrong(model, "no state of the instance is possible any more");
 	for (uint32_t i = model->nr_open; i-- > 0;) {
@@ -393,16 +417,10 @@ model_ack(struct model *model, unsigned int thread, int64_t result, const struct
 			continue;
 		if (o->nr == 1)
 			close_index(model, o, o->c[0].content);
-		else if (visible && !o->loose && !narrow(model, o, visible))
+		else if (visible && !narrow(model, o, visible))
 			return false;
 	}
 	return true;
-}
-
-bool
-model_apply(struct model *model, const struct op *op, int64_t result)
-{
-	return model_begin(model, 0, op) && model_ack(model, 0, result, NULL);
 }
 
 /* ---- judging an image ---- */
@@ -442,11 +460,11 @@ judge_entries(struct model *model, uint8_t i, const struct media *media, const s
 		if (!may_be(model, i, pos, content))
 			return wrong(model, "index %u of %s holds %s; it may hold %s", model->idx[pos], inst->rec->name,
 				     content == CONTENT_UNKNOWN ? "what was never written"
-				     : content == CONTENT_NONE  ? "nothing"
+				     : content == CONTENT_NONE	? "nothing"
 								: "another content",
-				     model->open_of[i][pos] >= 0            ? "old or new"
+				     model->open_of[i][pos] >= 0	   ? "old or new"
 				     : model->page[i][pos] == CONTENT_NONE ? "nothing"
-									    : "one content only");
+									   : "one content only");
 	}
 	if (e != end)
 		return wrong(model, "index %u of %s holds something, and was never written", e->idx, inst->rec->name);
@@ -460,6 +478,10 @@ model_judge(struct model *model, const struct media *media)
 
 	if (!media->formatted)
 		return model->may_be_unformatted || wrong(model, "neither superblock is valid");
+	if (model->nr_pages_max && le64_to_cpu(media->sb->nr_pages) != model->nr_pages_min &&
+	    le64_to_cpu(media->sb->nr_pages) != model->nr_pages_max)
+		return wrong(model, "the pool has %" PRIu64 " pages, and should have %" PRIu64,
+			     le64_to_cpu(media->sb->nr_pages), model->nr_pages_min);
 	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
 		struct model_instance *mi = &model->inst[i];
 		const struct media_instance *inst = NULL;
@@ -486,8 +508,9 @@ model_judge(struct model *model, const struct media *media)
 			return wrong(model, "instance %u (name %u) is missing", i, mi->c[0].state.name);
 		}
 	}
-	if (nr_found != media->nr_instances)
-		return wrong(model, "there are %u instances, %u of them are known", media->nr_instances, nr_found);
+	if (nr_found != media->nr_instances - media->nr_removed)
+		return wrong(model, "there are %u instances, %u of them are known",
+			     media->nr_instances - media->nr_removed, nr_found);
 	return true;
 }
 
@@ -534,6 +557,7 @@ model_settle(struct model *model, const struct model *from, const struct media *
 	memset(model->under_way, 0, sizeof model->under_way);
 	model->nr_open = 0;
 	model->may_be_unformatted = !media->formatted;
+	model->nr_pages_min = model->nr_pages_max = media->formatted ? le64_to_cpu(media->sb->nr_pages) : 0;
 	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
 		const struct media_instance *inst;
 		const struct media_entry *e;

@@ -16,7 +16,7 @@
 #include "tests/crash/op.h"
 
 #define MODEL_MAX_INDICES 96u
-#define MODEL_MAX_CANDIDATES 24u
+#define MODEL_MAX_CANDIDATES 160u
 #define MODEL_MAX_OPEN 256u
 #define MODEL_MAX_READ 32u
 
@@ -37,7 +37,6 @@ struct model_candidate {
 struct model_open { /* an index with several candidates, or an operation under way */
 	uint8_t inst;
 	uint8_t pos;
-	bool loose; /* an operation failed in the middle: what is seen need not be durable */
 	uint8_t nr;
 	struct model_candidate c[MODEL_MAX_CANDIDATES];
 };
@@ -54,6 +53,9 @@ struct model {
 	struct contents *contents;
 	uint32_t idx[MODEL_MAX_INDICES]; /* the indices that a workload uses, in order */
 	uint32_t nr_idx;
+	bool may_be_unformatted;
+	uint32_t nr_acked; /* operations */
+	uint64_t nr_pages_min, nr_pages_max; /* of the pool; 0: any */
 	struct model_instance inst[MAX_INSTANCES];
 	int32_t page[MAX_INSTANCES][MODEL_MAX_INDICES];
 	int16_t open_of[MAX_INSTANCES][MODEL_MAX_INDICES]; /* in open, or -1 */
@@ -62,19 +64,23 @@ struct model {
 	const struct op *under_way[SIM_NR_THREADS];
 	int64_t readable[SIM_NR_THREADS][MODEL_MAX_READ]; /* what an OP_READ under way may answer */
 	uint32_t nr_readable[SIM_NR_THREADS];
-	bool may_be_unformatted;
 	char wrong[200]; /* why the last call failed */
 };
 
 /* model_init() - no instances.  @idx: in ascending order. */
 void model_init(struct model *model, struct contents *contents, const uint32_t *idx, uint32_t nr_idx);
 
+/* model_copy() - a whole model; far less is copied than there is room for. */
+void model_copy(struct model *to, const struct model *from);
+
 /* model_begin() - a thread begins an operation. */
 MUST_CHECK bool model_begin(struct model *model, unsigned int thread, const struct op *op);
 
 /*
  * model_ack() - a thread's operation is acknowledged with a result.
- * @visible: what the program sees now, or NULL when nothing else is under way
+ * @visible: what the program sees now; NULL when it cannot be in doubt: a
+ *   single thread, whose operation did not fail.  Walked after model_begin()
+ *   of it, which is what makes its content known
  * Return: false when the result is impossible.
  */
 MUST_CHECK bool model_ack(struct model *model, unsigned int thread, int64_t result, const struct media *visible);
@@ -89,9 +95,6 @@ MUST_CHECK bool model_judge(struct model *model, const struct media *media);
  *   there or not
  */
 void model_settle(struct model *model, const struct model *from, const struct media *media, bool opened);
-
-/* model_apply() - a single thread's operation, begun and acknowledged. */
-MUST_CHECK bool model_apply(struct model *model, const struct op *op, int64_t result);
 
 /* The state of an instance that has one only. */
 static inline const struct model_state *

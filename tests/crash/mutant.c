@@ -24,7 +24,7 @@ mutant_kind(unsigned int site)
 {
 	const char *name = sim_site_name(site);
 
-	return ends_with(name, "_COPY")    ? SIM_COPY
+	return ends_with(name, "_COPY")	   ? SIM_COPY
 	       : ends_with(name, "_FLUSH") ? SIM_FLUSH
 	       : ends_with(name, "_FENCE") ? SIM_FENCE
 					   : SIM_STORE;
@@ -47,7 +47,15 @@ mutant_makes_sense(const struct mutant *mutant)
 static bool
 is_mark(const struct sim_event *event)
 {
-	return event->type == SIM_BEGIN || event->type == SIM_ACK;
+	return event->type >= SIM_BEGIN;
+}
+
+/* Of what is removed or put right nothing has to be durable before: only what comes after counts. */
+static bool
+waits_for_nothing(unsigned int site)
+{
+	return site == PM_SITE_XA_ERASE_STORE || site == PM_SITE_XA_UNLINK_STORE || site == PM_SITE_FORMAT_MARK_STORE ||
+	       site == PM_SITE_REPAIR_STORE;
 }
 
 /* Where in @log the store that comes next belongs if it is made before the fence in front of it. */
@@ -132,7 +140,9 @@ change(const struct mutant *mutant, const struct sim_event *event, struct sim_lo
 		hold(list, out, event, is_fence ? SIM_ACK : SIM_FENCE, false);
 		break;
 	case MUTANT_SWAP:
-		if (event->type == SIM_STORE) {
+		if (event->type == SIM_STORE && waits_for_nothing(event->site)) {
+			hold(list, out, event, SIM_FLUSH, false);
+		} else if (event->type == SIM_STORE) {
 			insert(out, before_last_fence(out, event), event);
 		} else if (is_fence) {
 			hold(list, out, event, SIM_STORE, true);

@@ -13,10 +13,10 @@
 #include "tests/crash/sim_log.h"
 
 enum mutant_mode {
-	MUTANT_SKIP,  /* flush, fence: not done */
+	MUTANT_SKIP, /* flush, fence: not done */
 	MUTANT_DELAY, /* flush, copy: after the thread's next fence; fence: after the next acknowledgement */
-	MUTANT_SWAP,  /* exchanged with its neighbour: a flush with what is before it, a fence with what is after it,
-		       * a store with the fence before it */
+	MUTANT_SWAP, /* exchanged with its neighbour: a flush with what is before it, a fence with what is after it, a
+		      * store with the fence before it; or, where it need not wait for one, with the flush after it */
 	MUTANT_WRONG_THREAD, /* flush, fence, copy: by a thread that is not the one that relies on it */
 	MUTANT_NR_MODES,
 };

@@ -8,8 +8,8 @@
 
 #include "tests/crash/jobs.h"
 
-#define MUTANT_ROUNDS 1u         /* seeds to try each workload with */
-#define MUTANT_MAX_IMAGES 4000u  /* of each run */
+#define MUTANT_ROUNDS 1u /* seeds to try each workload with */
+#define MUTANT_MAX_IMAGES 6000u /* of each run */
 
 /* Mutants that are not planted, and why.  A mode of MUTANT_NR_MODES stands for all. */
 static const struct {
@@ -17,8 +17,10 @@ static const struct {
 	enum mutant_mode mode;
 	const char *why;
 } left_out[] = {
-	{PM_SITE_OWNER_COPY, MUTANT_NR_MODES, "needs a lock on a file; a record that is torn or lost counts as none"},
-	{PM_SITE_OWNER_FENCE, MUTANT_NR_MODES, "needs a lock on a file; a record that is torn or lost counts as none"},
+	{PM_SITE_OWNER_COPY, MUTANT_NR_MODES,
+	 "no image depends on it: after a crash its boot or its process is gone, and torn it counts as none"},
+	{PM_SITE_OWNER_FENCE, MUTANT_NR_MODES,
+	 "orders what other processes see while the server lives; no image depends on it"},
 };
 
 struct trial {
@@ -63,8 +65,8 @@ tried(void *opaque, const struct job *job)
 		return;
 	if (job->died) {
 		trial->died = true;
-		snprintf(trial->how, sizeof trial->how, "%s -s %" PRIu64 ": signal %d", job->workload->name, job->run.seed,
-			 job->died);
+		snprintf(trial->how, sizeof trial->how, "%s -s %" PRIu64 ": signal %d", job->workload->name,
+			 job->run.seed, job->died);
 		return;
 	}
 	trial->caught = true;
@@ -141,8 +143,10 @@ mutate_all(struct mutate *mutate)
 		for (unsigned int i = 0; i < trials.nr; i++) {
 			struct job job = {
 				.workload = workload,
-				.run = {.seed = mutate->seed + 1000 * round + try, .mutant = trials.list[i].mutant,
-					.with_mutant = true, .max_images = MUTANT_MAX_IMAGES},
+				.run = {.seed = mutate->seed + 1000 * round + try,
+					.mutant = trials.list[i].mutant,
+					.with_mutant = true,
+					.max_images = MUTANT_MAX_IMAGES},
 				.number = i,
 			};
 

@@ -11,7 +11,7 @@ struct mutate {
 	uint64_t seed;
 	unsigned int nr_jobs;
 	unsigned int one_in; /* try one of so many only; 1: all */
-	const char *site;    /* only these, or NULL */
+	const char *site; /* only these, or NULL */
 	bool verbose;
 	const struct workload *const *workloads; /* in the order in which they are tried */
 	unsigned int nr_workloads;

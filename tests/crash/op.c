@@ -99,7 +99,7 @@ engine_open(struct engine *engine, struct pm *pm, enum prmem_format format, stru
 	engine->pm = pm;
 	engine->pool = NULL;
 	engine->nr_notices = 0;
-	return pool_open_pm(pm, &args, &engine->pool, ret_err);
+	return pool_open_pm(engine->views ? views_open(engine->views, pm) : pm, &args, &engine->pool, ret_err);
 }
 
 static void
@@ -265,10 +265,26 @@ reopen(struct engine *engine, enum prmem_format format)
 	return engine_open(engine, engine->pm, format, &err);
 }
 
+static int
+repair(struct engine *engine)
+{
+	struct prmem_check_result result;
+	struct prmem_error err;
+	int r = engine_open(engine, engine->pm, PRMEM_FORMAT_NEVER, &err);
+
+	if (r < 0)
+		return r;
+	r = prmem_repair(engine->pool, NULL, &result, &err);
+	engine_close(engine);
+	return r;
+}
+
 int64_t
 op_run(struct engine *engine, const struct op *op)
 {
 	struct prmem_disk_args args = {.size_bytes = op->size_bytes};
+	const struct prmem_region_args region = {.path = engine->views ? engine->views->region_path : NULL,
+						 .force = true};
 	struct prmem_instance *inst;
 	char name[16], new_name[16];
 	int r = engine_handles(engine, op);
@@ -296,6 +312,10 @@ op_run(struct engine *engine, const struct op *op)
 			prmem_put(inst);
 		return r;
 	case OP_REMOVE:
+		if (op->old == OP_REMOVE_WIPE) {
+			drop_handles(engine, op->inst);
+			return prmem_disk_remove(engine->pool, name, PRMEM_REMOVE_WIPE, NULL, NULL, NULL);
+		}
 		r = prmem_remove(engine->pool, op_subsystem(op_is_of_disk(op)), name, NULL);
 		drop_handles(engine, op->inst);
 		return r;
@@ -313,6 +333,12 @@ op_run(struct engine *engine, const struct op *op)
 				      (uint32_t)(op->off + op->len_bytes - 1));
 	case OP_REOPEN:
 		return reopen(engine, PRMEM_FORMAT_NEVER);
+	case OP_GROW:
+		return prmem_grow(engine->pool, op->size_bytes, NULL);
+	case OP_ADD_REGION:
+		return prmem_add_region(engine->pool, &region, NULL);
+	case OP_REPAIR:
+		return repair(engine);
 	case OP_FORMAT:
 		return reopen(engine, (enum prmem_format)op->old);
 	default:
@@ -413,19 +439,22 @@ op_read_result(const struct contents *contents, int32_t content)
 {
 	static const char zeroes[4096];
 
-	return (int64_t)(content_hash(content == CONTENT_NONE ? (const void *)zeroes
-							      : contents->list[content].bytes, 4096) >> 2);
+	return (int64_t)(content_hash(content == CONTENT_NONE ? (const void *)zeroes : contents->list[content].bytes,
+				      4096) >>
+			 2);
 }
 
 void
 op_text(const struct op *op, char *buf, size_t buf_bytes)
 {
-	static const char *const names[OP_NR_TYPES] = {"write", "zero", "read", "disk-create", "resize",
-						       "inst-create", "remove", "rename", "set-data", "store",
-						       "cmpxchg", "erase-range", "reopen", "format"};
+	static const char *const names[OP_NR_TYPES] = {"write",	      "zero",	     "read",   "disk-create", "resize",
+						       "inst-create", "remove",	     "rename", "set-data",    "store",
+						       "cmpxchg",     "erase-range", "reopen", "format",      "grow",
+						       "add-region",  "repair"};
 	char name[16];
 
 	op_instance_name(op->name, op_is_of_disk(op), name);
-	snprintf(buf, buf_bytes, "%s %s off %" PRIu64 " len %" PRIu64 " size %" PRIu64 " tag %" PRIx64 " object %u new %u",
+	snprintf(buf, buf_bytes,
+		 "%s %s off %" PRIu64 " len %" PRIu64 " size %" PRIu64 " tag %" PRIx64 " object %u new %u",
 		 names[op->type], name, op->off, op->len_bytes, op->size_bytes, op->tag, op->object, op->new_name);
 }

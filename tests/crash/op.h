@@ -9,26 +9,32 @@
 #include "prmem/prmem.h"
 #include "tests/crash/content.h"
 #include "tests/crash/sim_log.h"
+#include "tests/crash/views.h"
 
 #define MAX_INSTANCES 6u /* of a workload, at one time */
 
 enum op_type {
-	OP_WRITE,       /* disk: off, len_bytes, tag (0: zeroes) */
-	OP_ZERO,        /* disk: off, len_bytes */
-	OP_READ,        /* disk: one page at off; the result says what was read */
+	OP_WRITE, /* disk: off, len_bytes, tag (0: zeroes) */
+	OP_ZERO, /* disk: off, len_bytes */
+	OP_READ, /* disk: one page at off; the result says what was read */
 	OP_DISK_CREATE, /* name, size */
-	OP_RESIZE,      /* disk: size */
+	OP_RESIZE, /* disk: size */
 	OP_INST_CREATE, /* name */
-	OP_REMOVE,
-	OP_RENAME,      /* new_name */
-	OP_SET_DATA,    /* len_bytes, tag, object */
-	OP_STORE,       /* array: index off; a value, or an object with tag and len_bytes */
-	OP_CMPXCHG,     /* array: index off; value old (0: nothing) by value tag */
+	OP_REMOVE, /* old: 0, or OP_REMOVE_WIPE for a disk */
+	OP_RENAME, /* new_name */
+	OP_SET_DATA, /* len_bytes, tag, object */
+	OP_STORE, /* array: index off; a value, or an object with tag and len_bytes */
+	OP_CMPXCHG, /* array: index off; value old (0: nothing) by value tag */
 	OP_ERASE_RANGE, /* array: indices off to off + len_bytes - 1 */
-	OP_REOPEN,      /* close the pool and open it again */
-	OP_FORMAT,      /* make a new pool; old: enum prmem_format */
+	OP_REOPEN, /* close the pool and open it again */
+	OP_FORMAT, /* make a new pool; old: enum prmem_format */
+	OP_GROW, /* the pool: size */
+	OP_ADD_REGION, /* the one that views have */
+	OP_REPAIR, /* open a damaged pool, repair it, close it */
 	OP_NR_TYPES,
 };
+
+#define OP_REMOVE_WIPE 1u
 
 enum op_object {
 	OBJECT_NONE,
@@ -39,10 +45,10 @@ enum op_object {
 
 struct op {
 	enum op_type type;
-	uint8_t inst;     /* its place in the model */
-	uint8_t name;     /* its name, as a number */
+	uint8_t inst; /* its place in the model */
+	uint8_t name; /* its name, as a number */
 	uint8_t new_name;
-	uint8_t object;   /* enum op_object, or OBJECT_PAGES + order */
+	uint8_t object; /* enum op_object, or OBJECT_PAGES + order */
 	uint64_t off;
 	uint64_t len_bytes;
 	uint64_t size_bytes;
@@ -54,10 +60,11 @@ struct op {
 struct engine {
 	struct pm *pm;
 	void (*user_write)(struct pm *pm, void *dst, const void *src, size_t len_bytes);
+	struct views *views; /* the pool is in several pieces; or NULL */
 	struct prmem_pool *pool;
 	struct prmem_disk *disks[MAX_INSTANCES];
 	struct prmem_instance *insts[MAX_INSTANCES];
-	bool shared;      /* by threads: handles stay open */
+	bool shared; /* by threads: handles stay open */
 	char notice[160]; /* the last one */
 	unsigned int nr_notices;
 };

@@ -187,6 +187,9 @@ persist_apply(struct persist *persist, const struct sim_log *log, const struct s
 	case SIM_FENCE:
 		fence(persist, event->thread);
 		break;
+	case SIM_LENGTH:
+		persist->pool_bytes = event->value;
+		break;
 	default:
 		break;
 	}

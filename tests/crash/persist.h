@@ -22,7 +22,7 @@
 struct pending {
 	uint64_t value;
 	uint32_t word;
-	uint32_t seq;        /* place in the log */
+	uint32_t seq; /* place in the log */
 	uint32_t flushed_by; /* bit per thread that has flushed it and not fenced yet */
 	uint16_t site;
 	uint8_t thread;
@@ -37,13 +37,14 @@ struct pending_list {
 struct persist {
 	uint64_t len_bytes;
 	uint32_t nr_pages;
-	uint8_t *base;    /* what is guaranteed */
+	uint8_t *base; /* what is guaranteed */
 	uint8_t *visible; /* what the program sees */
-	uint8_t *work;    /* equal to base between explorations; images are made here */
+	uint8_t *work; /* equal to base between explorations; images are made here */
 	uint32_t *guaranteed_seq; /* a word: the newest guaranteed write */
-	uint16_t *nr_pending;     /* a word: pending writes to it */
-	uint32_t *stamp;          /* a page: changes whenever its part of base does, never 0 */
+	uint16_t *nr_pending; /* a word: pending writes to it */
+	uint32_t *stamp; /* a page: changes whenever its part of base does, never 0 */
 	uint32_t next_stamp;
+	uint64_t pool_bytes; /* length of the pool's file; 0: all that there is */
 	uint32_t next_seq;
 	struct pending_list stores; /* ordinary, in log order */
 	struct pending_list copies; /* words of non-temporal copies, in log order */

@@ -18,7 +18,7 @@ replay_run(struct replay *replay)
 			news = false;
 		}
 		persist_apply(replay->ex->persist, replay->log, event);
-		if (event->type == SIM_STORE || event->type == SIM_COPY)
+		if (event->type == SIM_STORE || event->type == SIM_COPY || event->type == SIM_LENGTH)
 			news = true;
 		if (event->type != SIM_BEGIN && event->type != SIM_ACK)
 			continue;
@@ -41,6 +41,7 @@ replay_context(const struct replay *replay, size_t nr, char *buf, size_t buf_byt
 		char line[160];
 
 		sim_event_text(&replay->log->events[i], line, sizeof line);
-		n += (size_t)snprintf(buf + n, buf_bytes - n, "\t%s%s\n", i == replay->at ? "crash before: " : "", line);
+		n += (size_t)snprintf(buf + n, buf_bytes - n, "\t%s%s\n", i == replay->at ? "crash before: " : "",
+				      line);
 	}
 }

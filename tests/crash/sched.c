@@ -25,10 +25,10 @@ struct worker {
 	pthread_t thread;
 	sem_t go;
 	enum state state;
-	const pthread_mutex_t *mutex;           /* it waits for */
-	unsigned int nesting;                   /* of its read lock */
-	uint64_t nr_sections;                   /* read sections it has left */
-	uint64_t waits_for[SCHED_MAX_THREADS];  /* nr_sections of readers it waits for, + 1; 0: not for this one */
+	const pthread_mutex_t *mutex; /* it waits for */
+	unsigned int nesting; /* of its read lock */
+	uint64_t nr_sections; /* read sections it has left */
+	uint64_t waits_for[SCHED_MAX_THREADS]; /* nr_sections of readers it waits for, + 1; 0: not for this one */
 };
 
 static struct worker workers[SCHED_MAX_THREADS];
@@ -116,7 +116,7 @@ wait_as(enum state state)
 		fprintf(stderr, "sched: deadlock under schedule %s:", text);
 		for (unsigned int i = 0; i < now.nr; i++)
 			fprintf(stderr, " T%u %s", i,
-				workers[i].state == WAITS_MUTEX     ? "waits for a mutex"
+				workers[i].state == WAITS_MUTEX	    ? "waits for a mutex"
 				: workers[i].state == WAITS_READERS ? "waits for readers"
 								    : "is done");
 		fprintf(stderr, "\n");
@@ -216,8 +216,8 @@ work(void *opaque)
 }
 
 void
-sched_run(const struct schedule *schedule, unsigned int nr, void (*fn)(void *opaque, unsigned int thread),
-	  void *opaque, struct sched_trace *ret_trace)
+sched_run(const struct schedule *schedule, unsigned int nr, void (*fn)(void *opaque, unsigned int thread), void *opaque,
+	  struct sched_trace *ret_trace)
 {
 	if (nr_created == 0)
 		sem_init(&all_done, 0, 0);

@@ -17,8 +17,7 @@ must(void *p)
 	return p;
 }
 
-static bool PRINTF_LIKE(2, 3)
-fail(struct session *session, const char *fmt, ...)
+static bool PRINTF_LIKE(2, 3) fail(struct session *session, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -80,6 +79,31 @@ session_new(uint64_t seed, uint32_t nr_pages, const uint32_t *idx, uint32_t nr_i
 	return session;
 }
 
+static void
+lengthened(struct pm *whole, uint64_t pool_bytes)
+{
+	sim_length(CONTAINER_OF(whole, struct sim_pm, pm), pool_bytes);
+}
+
+struct session *
+session_new_views(uint64_t seed, uint32_t nr_pages, uint32_t nr_pages_whole, const char *region_path,
+		  const uint32_t *idx, uint32_t nr_idx, const struct profile *profile)
+{
+	struct session *session = session_bare(seed, nr_pages_whole, NULL);
+	struct prmem_error err;
+
+	session->profile = *profile;
+	session->views = session->engine.views = &session->own_views;
+	session->own_views.pool_bytes = session->own_views.region_off = 4096 * (uint64_t)nr_pages;
+	session->own_views.lengthened = lengthened;
+	snprintf(session->own_views.region_path, sizeof session->own_views.region_path, "%s", region_path);
+	model_init(&session->now, session->contents, idx, nr_idx);
+	if (engine_open(&session->engine, &session->sim.pm, PRMEM_FORMAT_AUTO, &err) < 0)
+		fail(session, "a blank memory is not formatted: %s", err.message);
+	session->now.nr_pages_min = session->now.nr_pages_max = nr_pages;
+	return session;
+}
+
 struct session *
 session_new_on(uint64_t seed, const void *memory, uint32_t nr_pages, const uint32_t *idx, uint32_t nr_idx,
 	       const struct profile *profile)
@@ -126,15 +150,44 @@ bad_result(struct session *session, const struct op *op, int64_t result)
 	return fail(session, "%s: answer %" PRId64 ": %s", text, result, session->now.wrong);
 }
 
+const struct media *
+session_look(struct session *session)
+{
+	session->in_memory.image = session->sim.pm.base;
+	session->in_memory.nr_pages = session->visible.nr_pages;
+	session->in_memory.contents = session->contents;
+	media_walk(&session->in_memory);
+	return &session->in_memory;
+}
+
+/*
+ * Run an operation on the memory that the program works on.  One that
+ * failed may have been done in part; what is seen of it is durable, too.
+ */
+static bool
+do_now(struct session *session, const struct op *op, int64_t (*run)(struct session *session, const struct op *op))
+{
+	const struct media *visible = NULL;
+	int64_t result;
+
+	if (!model_begin(&session->now, 0, op))
+		return bad_result(session, op, 0);
+	result = run(session, op);
+	if (result < 0)
+		visible = session_look(session);
+	return model_ack(&session->now, 0, result, visible) || bad_result(session, op, result);
+}
+
+static int64_t
+run_unrecorded(struct session *session, const struct op *op)
+{
+	return op_run(&session->engine, op);
+}
+
 bool
 session_do(struct session *session, const struct op *op)
 {
-	int64_t result;
-
-	if (session->why[0])
-		return false;
-	result = op_run(&session->engine, op);
-	return model_apply(&session->now, op, result) || bad_result(session, op, result);
+	return session->why[0] == '\0' && do_now(session, op, run_unrecorded);
 }
 
 /* Copy what differs; most pages do not. */
@@ -158,7 +211,8 @@ session_rewind(struct session *session)
 		fail(session, "the pool cannot be opened again: %s", err.message);
 	sim_log_clear(&session->sim.log);
 	session->nr_ops = 0;
-	session->model = session->now;
+	model_copy(&session->model, &session->now);
+	session->model.nr_acked = 0;
 }
 
 void
@@ -166,9 +220,11 @@ session_record_start(struct session *session)
 {
 	copy_pages(session->start, session->sim.pm.base, session->sim.pm.len_bytes);
 	sim_log_clear(&session->sim.log);
+	session->start_pool_bytes = session->own_views.pool_bytes;
 	session->nr_ops = 0;
 	session->threads = false;
-	session->model = session->now;
+	model_copy(&session->model, &session->now);
+	session->model.nr_acked = 0;
 }
 
 static uint32_t
@@ -191,10 +247,20 @@ run_recorded(struct session *session, uint32_t number)
 	return result;
 }
 
+static int64_t
+run_added(struct session *session, const struct op *op)
+{
+	int64_t result;
+
+	session->sim.recording = true;
+	result = run_recorded(session, (uint32_t)(op - session->ops));
+	session->sim.recording = false;
+	return result;
+}
+
 bool
 session_record(struct session *session, const struct op *op)
 {
-	int64_t result;
 	uint32_t number;
 
 	if (session->why[0])
@@ -202,10 +268,7 @@ session_record(struct session *session, const struct op *op)
 	number = add_op(session, op);
 	if (session->engine.pool)
 		engine_handles(&session->engine, op);
-	session->sim.recording = true;
-	result = run_recorded(session, number);
-	session->sim.recording = false;
-	return model_apply(&session->now, op, result) || bad_result(session, op, result);
+	return do_now(session, &session->ops[number], run_added);
 }
 
 struct thread_work {
@@ -258,7 +321,7 @@ mark(void *opaque, struct explorer *ex, const struct sim_event *event)
 
 	if (event->type == SIM_BEGIN)
 		return model_begin(&session->model, event->thread, op) || explore_fail(ex, "%s", session->model.wrong);
-	if (session->threads) {
+	if (session->threads || event->result < 0) {
 		media_walk(&session->visible);
 		if (session->visible.wrong[0])
 			return explore_fail(ex, "in the program's own sight: %s", session->visible.wrong);
@@ -275,7 +338,8 @@ explain(struct session *session, const struct replay *replay)
 	char context[1400], text[200] = "before the first operation";
 
 	for (size_t i = replay->at + 1; i-- > 0;) {
-		if (i >= replay->log->nr || replay->log->events[i].type < SIM_BEGIN || session->nr_ops == 0)
+		if (i >= replay->log->nr || session->nr_ops == 0 ||
+		    (replay->log->events[i].type != SIM_BEGIN && replay->log->events[i].type != SIM_ACK))
 			continue;
 		op_text(&session->ops[replay->log->events[i].value], text, sizeof text);
 		break;
@@ -313,6 +377,7 @@ session_explore(struct session *session, const struct mutant *mutant)
 		log = &session->broken;
 	}
 	persist_reset(&session->persist, session->start);
+	session->persist.pool_bytes = session->start_pool_bytes;
 	if (!session_replay(session, log))
 		return false;
 	if (!mutant && memcmp(session->persist.visible, session->sim.pm.base, session->sim.pm.len_bytes) != 0) {
@@ -320,7 +385,8 @@ session_explore(struct session *session, const struct mutant *mutant)
 
 		while (session->persist.visible[off] == ((uint8_t *)session->sim.pm.base)[off])
 			off++;
-		return fail(session, "page %" PRIu64 "+0x%" PRIx64 " was changed past common/pm.h", off >> 12, off & 4095);
+		return fail(session, "page %" PRIu64 "+0x%" PRIx64 " was changed past common/pm.h", off >> 12,
+			    off & 4095);
 	}
 	return true;
 }

@@ -24,6 +24,7 @@
 #include "tests/crash/replay.h"
 #include "tests/crash/sched.h"
 #include "tests/crash/sim_pm.h"
+#include "tests/crash/views.h"
 
 #define SESSION_MAX_OPS 256u
 #define SESSION_MORE_OPS 20u
@@ -31,39 +32,51 @@
 
 struct session {
 	uint64_t seed;
-	struct profile profile;       /* of generated operations */
+	struct profile profile; /* of generated operations */
 	struct contents *contents;
 	struct contents own_contents;
 	struct sim_pm sim;
-	struct engine engine;         /* over sim */
-	struct model now;             /* what the program has; all is acknowledged */
-	uint8_t *start;               /* the memory when recording began */
+	struct engine engine; /* over sim */
+	struct model now; /* what the program has; all is acknowledged */
+	uint8_t *start; /* the memory when recording began */
 	struct op ops[SESSION_MAX_OPS];
 	uint32_t nr_ops;
 
 	struct persist persist;
 	struct explorer ex;
 	struct explore_target target;
-	struct media media;           /* of the image under judgement */
-	struct media visible;         /* of what the program sees */
-	struct model model;           /* what a crash may leave */
-	struct model after;           /* what the image should have while it goes on */
-	struct engine again;          /* over the image */
-	struct sim_log broken;        /* by a mutant */
-	bool threads;                 /* several threads were recorded */
+	struct media media; /* of the image under judgement */
+	struct media visible; /* of what the program sees */
+	struct media in_memory; /* of the memory it works on, while it is recorded */
+	struct model model; /* what a crash may leave */
+	struct model after; /* what the image should have while it goes on */
+	struct engine again; /* over the image */
+	struct sim_log broken; /* by a mutant */
+	bool threads; /* several threads were recorded */
 
-	unsigned int depth;           /* 0; 1 or more: explores a recovery */
+	unsigned int depth; /* 0; 1 or more: explores a recovery */
 	struct session *recovery;
-	bool foreign;                 /* what is no pool yet may be something else that only force formats */
-	uint64_t nr_recoveries;       /* opens that repaired something */
+	struct media_secret *secret; /* what a removal with a wipe has to wipe, or NULL */
+	struct views *views; /* the pool is in several pieces; or NULL */
+	struct views own_views, again_views;
+	uint64_t start_pool_bytes; /* as persist.h has it */
+	bool foreign; /* what is no pool yet may be something else that only force formats */
+	uint64_t nr_recoveries; /* opens that repaired something */
 	uint64_t nr_events_broken;
-	char why[2048];               /* of a failure */
+	char why[2048]; /* of a failure */
 };
 
 /* session_new() - a new pool.  @idx: the indices that will be used, ascending. */
 struct session *session_new(uint64_t seed, uint32_t nr_pages, const uint32_t *idx, uint32_t nr_idx,
 			    const struct profile *profile);
 void session_delete(struct session *session);
+
+/*
+ * session_new_views() - a pool that can grow, in a memory of @nr_pages_whole:
+ * its file, or by a region behind it, of which @region_path is the name.
+ */
+struct session *session_new_views(uint64_t seed, uint32_t nr_pages, uint32_t nr_pages_whole, const char *region_path,
+				  const uint32_t *idx, uint32_t nr_idx, const struct profile *profile);
 
 /*
  * session_new_on() - the same, but the memory holds something else, and is
@@ -74,6 +87,9 @@ struct session *session_new_on(uint64_t seed, const void *memory, uint32_t nr_pa
 
 /* session_do() - an operation that is not recorded.  Return: false with ->why. */
 MUST_CHECK bool session_do(struct session *session, const struct op *op);
+
+/* session_look() - what is there now: walk the memory that operations work on. */
+const struct media *session_look(struct session *session);
 
 /* session_record_start(), session_record() - begin to record; record an operation. */
 void session_record_start(struct session *session);

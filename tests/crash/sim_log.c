@@ -62,7 +62,7 @@ sim_site_name(unsigned int site)
 void
 sim_event_text(const struct sim_event *event, char *buf, size_t buf_bytes)
 {
-	static const char *const what[] = {"store", "copy", "flush", "fence", "begin", "ack"};
+	static const char *const what[] = {"store", "copy", "flush", "fence", "begin", "ack", "length"};
 
 	switch (event->type) {
 	case SIM_BEGIN:
@@ -76,9 +76,8 @@ sim_event_text(const struct sim_event *event, char *buf, size_t buf_bytes)
 		snprintf(buf, buf_bytes, "T%u fence %s", event->thread, sim_site_name(event->site));
 		break;
 	case SIM_STORE:
-		snprintf(buf, buf_bytes, "T%u store %s page %" PRIu64 "+0x%03" PRIx64 " = 0x%016" PRIx64,
-			 event->thread, sim_site_name(event->site), event->off >> 12, event->off & 4095,
-			 event->value);
+		snprintf(buf, buf_bytes, "T%u store %s page %" PRIu64 "+0x%03" PRIx64 " = 0x%016" PRIx64, event->thread,
+			 sim_site_name(event->site), event->off >> 12, event->off & 4095, event->value);
 		break;
 	default:
 		snprintf(buf, buf_bytes, "T%u %s %s page %" PRIu64 "+0x%03" PRIx64 ", %u bytes", event->thread,

@@ -21,20 +21,21 @@
 /* Sites that are the tests' own; behind those of common/pm_sites.h. */
 enum sim_site {
 	SIM_SITE_USER = PM_NR_SITES, /* a caller writes into its own object */
-	SIM_SITE_TEST,               /* anything else a test does */
+	SIM_SITE_TEST, /* anything else a test does */
 	SIM_NR_SITES,
 };
 
-#define SIM_NR_THREADS 4u       /* ids of threads that exist */
-#define SIM_THREAD_NOBODY 31u   /* a thread that never fences: for mutants */
+#define SIM_NR_THREADS 4u /* ids of threads that exist */
+#define SIM_THREAD_NOBODY 31u /* a thread that never fences: for mutants */
 
 enum sim_event_type {
 	SIM_STORE, /* 8 bytes, ordinary */
-	SIM_COPY,  /* non-temporal; the bytes are in the log's data */
+	SIM_COPY, /* non-temporal; the bytes are in the log's data */
 	SIM_FLUSH,
 	SIM_FENCE,
 	SIM_BEGIN, /* value: number of the operation */
-	SIM_ACK,   /* value: number of the operation */
+	SIM_ACK, /* value: number of the operation */
+	SIM_LENGTH, /* value: the pool's file is so long now, durably */
 };
 
 struct sim_event {

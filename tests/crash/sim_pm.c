@@ -55,15 +55,21 @@ sim_copy(struct pm *pm, void *dst, const void *src, size_t len_bytes, enum pm_si
 	memcpy(dst, src, len_bytes);
 	if (sim->recording)
 		at = sim_log_add_data(&sim->log, src, len_bytes);
-	add(sim, (struct sim_event){.type = SIM_COPY, .site = (uint16_t)site, .off = off,
-				    .len_bytes = (uint32_t)len_bytes, .value = at});
+	add(sim, (struct sim_event){.type = SIM_COPY,
+				    .site = (uint16_t)site,
+				    .off = off,
+				    .len_bytes = (uint32_t)len_bytes,
+				    .value = at});
 }
 
 static void
 add_store(struct sim_pm *sim, pm_slot *slot, uint64_t le, enum pm_site site)
 {
-	add(sim, (struct sim_event){.type = SIM_STORE, .site = (uint16_t)site, .off = offset_of(sim, slot, 8, site),
-				    .len_bytes = 8, .value = le});
+	add(sim, (struct sim_event){.type = SIM_STORE,
+				    .site = (uint16_t)site,
+				    .off = offset_of(sim, slot, 8, site),
+				    .len_bytes = 8,
+				    .value = le});
 }
 
 static void
@@ -89,8 +95,7 @@ static bool
 sim_cmpxchg(struct pm *pm, pm_slot *slot, uint64_t *expected_le, uint64_t le, enum pm_site site)
 {
 	yield();
-	if (!atomic_compare_exchange_strong_explicit(slot, expected_le, le, memory_order_acq_rel,
-						     memory_order_acquire))
+	if (!atomic_compare_exchange_strong_explicit(slot, expected_le, le, memory_order_acq_rel, memory_order_acquire))
 		return false;
 	add_store(to_sim(pm), slot, le, site);
 	return true;
@@ -103,8 +108,8 @@ sim_flush(struct pm *pm, const void *addr, size_t len_bytes, enum pm_site site)
 	uint64_t off = offset_of(sim, addr, len_bytes, site);
 
 	yield();
-	add(sim, (struct sim_event){.type = SIM_FLUSH, .site = (uint16_t)site, .off = off,
-				    .len_bytes = (uint32_t)len_bytes});
+	add(sim, (struct sim_event){
+			 .type = SIM_FLUSH, .site = (uint16_t)site, .off = off, .len_bytes = (uint32_t)len_bytes});
 }
 
 static void
@@ -180,6 +185,12 @@ sim_ack(struct sim_pm *sim, uint64_t operation, int64_t result)
 }
 
 void
+sim_length(struct sim_pm *sim, uint64_t len_bytes)
+{
+	add(sim, (struct sim_event){.type = SIM_LENGTH, .site = SIM_SITE_TEST, .value = len_bytes});
+}
+
+void
 sim_user_write(struct sim_pm *sim, void *dst, const void *src, size_t len_bytes)
 {
 	uint64_t off = offset_of(sim, dst, len_bytes, SIM_SITE_USER);
@@ -189,7 +200,8 @@ sim_user_write(struct sim_pm *sim, void *dst, const void *src, size_t len_bytes)
 		uint64_t value;
 
 		memcpy(&value, (char *)sim->pm.base + 8 * word, 8);
-		add(sim, (struct sim_event){.type = SIM_STORE, .site = SIM_SITE_USER, .off = 8 * word, .len_bytes = 8,
-					    .value = value});
+		add(sim,
+		    (struct sim_event){
+			    .type = SIM_STORE, .site = SIM_SITE_USER, .off = 8 * word, .len_bytes = 8, .value = value});
 	}
 }

@@ -11,7 +11,7 @@
 struct sim_pm {
 	struct pm pm;
 	struct sim_log log;
-	bool recording;          /* false: the memory changes, the log does not */
+	bool recording; /* false: the memory changes, the log does not */
 	int (*on_ensure)(void *opaque, uint64_t off, uint64_t len_bytes); /* or NULL: always 0 */
 	void *opaque;
 };
@@ -29,6 +29,9 @@ void sim_pm_fini(struct sim_pm *sim);
 /* The test's own marks. */
 void sim_begin(struct sim_pm *sim, uint64_t operation);
 void sim_ack(struct sim_pm *sim, uint64_t operation, int64_t result);
+
+/* The file that the memory is has another length. */
+void sim_length(struct sim_pm *sim, uint64_t len_bytes);
 
 /* A program writes into an object of its own, by ordinary stores. */
 void sim_user_write(struct sim_pm *sim, void *dst, const void *src, size_t len_bytes);

@@ -12,15 +12,16 @@ struct run {
 	uint64_t seed;
 	struct mutant mutant;
 	bool with_mutant;
-	uint64_t max_images;     /* distinct ones, of this run; 0: as many as there are */
+	bool brief; /* some of the schedules only */
+	uint64_t max_images; /* distinct ones, of this run; 0: as many as there are */
 
-	uint64_t nr_walked;      /* images */
+	uint64_t nr_walked; /* images */
 	uint64_t nr_distinct;
 	uint64_t nr_points;
 	uint64_t nr_sampled;
 	uint64_t nr_recoveries;
 	uint64_t nr_schedules;
-	uint64_t nr_broken;      /* events that the mutant changed */
+	uint64_t nr_broken; /* events that the mutant changed */
 	char why[2048];
 };
 
@@ -28,13 +29,14 @@ struct workload {
 	const char *name;
 	const char *what;
 	bool (*fn)(struct run *run, const struct workload *workload);
-	bool once;               /* the same whatever the seed: one run is enough */
-	uint64_t max_images;     /* of a run; 0: as many as there are */
+	bool rare; /* most of its images differ in a few pages only: not in every round */
+	bool once; /* the same whatever the seed: one run is enough */
+	uint64_t max_images; /* of a run; 0: as many as there are */
 	const void *opaque;
 };
 
-extern const struct workload profile_workloads[], script_workloads[], thread_workloads[];
-extern const unsigned int nr_profile_workloads, nr_script_workloads, nr_thread_workloads;
+extern const struct workload profile_workloads[], script_workloads[], thread_workloads[], repair_workloads[];
+extern const unsigned int nr_profile_workloads, nr_script_workloads, nr_thread_workloads, nr_repair_workloads;
 
 /* Sets of indices, ascending. */
 struct index_set {

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 const struct index_set indices_near = {
-	24, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23},
+	24,
+	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23},
 };
 
 const struct index_set indices_dense = {
@@ -15,31 +16,36 @@ const struct index_set indices_dense = {
 };
 
 /* A mark task for each 2^18 indices makes higher trees slow to open; one workload has them. */
-const struct index_set indices_tallest = {8, {0, 1, 1u << 18, 1u << 27, 1u << 31, (1u << 31) + 1, UINT32_MAX - 1, UINT32_MAX}};
+const struct index_set indices_tallest = {
+	8, {0, 1, 1u << 18, 1u << 27, 1u << 31, (1u << 31) + 1, UINT32_MAX - 1, UINT32_MAX}};
 
 #if XA_CHUNK_SHIFT == 9
 const struct index_set indices_mixed = {
-	34, {0,	 1,  2,	 3,  4,	 5,  6,	 7,  8,	  9,   10,  11,	 12,  13,   14,	  15,	16,
-	     17, 18, 19, 20, 21, 22, 23, 509, 510, 511, 512, 513, 1023, 1024, 1025, 262144, 262145},
+	34,
+	{0,  1,	 2,  3,	 4,  5,	 6,  7,	  8,   9,   10,	 11,  12,   13,	  14,	15,	16,
+	 17, 18, 19, 20, 21, 22, 23, 509, 510, 511, 512, 513, 1023, 1024, 1025, 262144, 262145},
 };
 const struct index_set indices_tall = {
-	10, {0, 1, 510, 511, 512, 1023, 262142, 262143, 262144, 524287},
+	10,
+	{0, 1, 510, 511, 512, 1023, 262142, 262143, 262144, 524287},
 };
 #else
 const struct index_set indices_mixed = {
-	34, {0,	 1,  2,	 3,  4,	 5,  6,	 7,  8,	 9,  10, 11,  12,  13,	14,   15,   16,
-	     17, 18, 19, 20, 21, 22, 23, 62, 63, 64, 65, 255, 256, 257, 1022, 1023, 1024},
+	34,
+	{0,  1,	 2,  3,	 4,  5,	 6,  7,	 8,  9,	 10, 11,  12,  13,  14,	  15,	16,
+	 17, 18, 19, 20, 21, 22, 23, 62, 63, 64, 65, 255, 256, 257, 1022, 1023, 1024},
 };
 const struct index_set indices_tall = {
-	20, {0,	   1,	 3,    4,    15,    16,	   63,	  64,	 255,	 256,
-	     1023, 1024, 4095, 4096, 16383, 16384, 65535, 65536, 262142, 262143},
+	20,
+	{0, 1, 3, 4, 15, 16, 63, 64, 255, 256, 1023, 1024, 4095, 4096, 16383, 16384, 65535, 65536, 262142, 262143},
 };
 #endif
 
 bool
 run_explore(struct run *run, struct session *session)
 {
-	session->ex.max_judged = run->max_images > run->nr_distinct ? run->max_images - run->nr_distinct : run->max_images;
+	session->ex.max_judged =
+		run->max_images > run->nr_distinct ? run->max_images - run->nr_distinct : run->max_images;
 	return session_explore(session, run->with_mutant ? &run->mutant : NULL);
 }
 

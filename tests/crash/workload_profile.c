@@ -14,7 +14,7 @@ struct mix {
 	bool disk, array; /* there is one at the beginning */
 	bool full; /* the pool is filled first */
 	struct profile profile;
-	unsigned int nr_rounds; /* 0: ROUNDS */
+	unsigned int nr_rounds; /* with a mutant; 0: ROUNDS */
 };
 
 static bool
@@ -52,10 +52,11 @@ run_mix(struct run *run, const struct workload *workload)
 	const struct mix *mix = workload->opaque;
 	struct session *session =
 		session_new(run->seed, mix->nr_pages, mix->indices->idx, mix->indices->nr, &mix->profile);
+	unsigned int nr_rounds = mix->nr_rounds ? mix->nr_rounds : ROUNDS;
 	bool ok = set_up(session, mix);
 
-	for (unsigned int round = 0;
-	     ok && round < (mix->nr_rounds ? mix->nr_rounds : ROUNDS) && !run_is_full(run, session); round++) {
+	for (unsigned int round = 0; ok && (round < nr_rounds || !run->with_mutant) && !run_is_full(run, session);
+	     round++) {
 		session_record_start(session);
 		for (unsigned int i = 0; ok && i < OPS_A_ROUND; i++) {
 			struct op op = session_random_op(session);
@@ -285,7 +286,7 @@ const struct workload profile_workloads[] = {
 	{"zero", "zeroing, and writing zeroes", run_mix, .opaque = &zero},
 	{"trim", "whole pages up to whole disks", run_mix, .opaque = &trim},
 	{"tree-growth", "indices of every height, disks that come and go", run_mix, .opaque = &tree_growth},
-	{"tallest-tree", "indices up to the last", run_mix, .opaque = &tallest},
+	{"tallest-tree", "indices up to the last", run_mix, .max_images = 400, .opaque = &tallest},
 	{"instances", "create, remove, rename, resize, set data", run_mix, .opaque = &instances},
 	{"resize", "disks that get shorter and longer", run_mix, .opaque = &resize},
 	{"instance-data", "data of every kind and length", run_mix, .opaque = &instance_data},

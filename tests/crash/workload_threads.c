@@ -9,8 +9,8 @@
 
 #include "tests/crash/determinism.h"
 
-#define MAX_SCHEDULES 0u
-#define MAX_OPS 4u          /* of a thread */
+#define BRIEF_SCHEDULES 30u /* with two pre-emptions, about */
+#define MAX_OPS 4u /* of a thread */
 
 /* Operations by threads, after others that make ready. */
 struct threads_case {
@@ -24,31 +24,82 @@ struct threads_case {
 
 /* Disk 0 is at place 0, array 1 at place 1. */
 #define PAGES(n) ((uint64_t)(n) << 12)
-#define WRITE(page, n, t) {.type = OP_WRITE, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(n), .tag = (t)}
-#define PART(page, sector, t) \
-	{.type = OP_WRITE, .size_bytes = 1, .off = PAGES(page) + 512 * (sector), .len_bytes = 512, .tag = (t)}
-#define ZERO(page, n) {.type = OP_ZERO, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(n)}
-#define ZERO_PART(page, sector) {.type = OP_ZERO, .size_bytes = 1, .off = PAGES(page) + 512 * (sector), .len_bytes = 512}
-#define READ(page) {.type = OP_READ, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(1)}
-#define STORE(at, t) {.type = OP_STORE, .inst = 1, .name = 1, .off = (at), .tag = (t), .object = OBJECT_VALUE}
-#define STORE_BUFFER(at, t) \
-	{.type = OP_STORE, .inst = 1, .name = 1, .off = (at), .tag = (t), .object = OBJECT_BUFFER, .len_bytes = 90}
-#define CMPXCHG(at, o, t) {.type = OP_CMPXCHG, .inst = 1, .name = 1, .off = (at), .old = (o), .tag = (t)}
-#define ERASE(at, n) {.type = OP_ERASE_RANGE, .inst = 1, .name = 1, .off = (at), .len_bytes = (n)}
+#define WRITE(page, n, t)                                                                                              \
+	{                                                                                                              \
+		.type = OP_WRITE, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(n), .tag = (t)               \
+	}
+#define PART(page, sector, t)                                                                                          \
+	{                                                                                                              \
+		.type = OP_WRITE, .size_bytes = 1, .off = PAGES(page) + 512 * (sector), .len_bytes = 512, .tag = (t)   \
+	}
+#define ZERO(page, n)                                                                                                  \
+	{                                                                                                              \
+		.type = OP_ZERO, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(n)                            \
+	}
+#define ZERO_PART(page, sector)                                                                                        \
+	{                                                                                                              \
+		.type = OP_ZERO, .size_bytes = 1, .off = PAGES(page) + 512 * (sector), .len_bytes = 512                \
+	}
+#define READ(page)                                                                                                     \
+	{                                                                                                              \
+		.type = OP_READ, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(1)                            \
+	}
+#define STORE(at, t)                                                                                                   \
+	{                                                                                                              \
+		.type = OP_STORE, .inst = 1, .name = 1, .off = (at), .tag = (t), .object = OBJECT_VALUE                \
+	}
+#define STORE_BUFFER(at, t)                                                                                            \
+	{                                                                                                              \
+		.type = OP_STORE, .inst = 1, .name = 1, .off = (at), .tag = (t), .object = OBJECT_BUFFER,              \
+		.len_bytes = 90                                                                                        \
+	}
+#define CMPXCHG(at, o, t)                                                                                              \
+	{                                                                                                              \
+		.type = OP_CMPXCHG, .inst = 1, .name = 1, .off = (at), .old = (o), .tag = (t)                          \
+	}
+#define ERASE(at, n)                                                                                                   \
+	{                                                                                                              \
+		.type = OP_ERASE_RANGE, .inst = 1, .name = 1, .off = (at), .len_bytes = (n)                            \
+	}
 #define ERASE_ALL ERASE(0, UINT64_C(1) << 32)
-#define DATA(t) {.type = OP_SET_DATA, .inst = 1, .name = 1, .tag = (t), .object = OBJECT_BUFFER, .len_bytes = 50}
-#define CREATE(place) {.type = OP_INST_CREATE, .inst = (place), .name = (place)}
-#define CREATE_DISK(place) {.type = OP_DISK_CREATE, .inst = (place), .name = (place), .size_bytes = PAGES(100)}
-#define REMOVE(place) {.type = OP_REMOVE, .inst = (place), .name = (place)}
-#define RENAME(place, to) {.type = OP_RENAME, .inst = (place), .name = (place), .new_name = (to)}
-#define RESIZE(n) {.type = OP_RESIZE, .size_bytes = PAGES(n)}
+#define DATA(t)                                                                                                        \
+	{                                                                                                              \
+		.type = OP_SET_DATA, .inst = 1, .name = 1, .tag = (t), .object = OBJECT_BUFFER, .len_bytes = 50        \
+	}
+#define CREATE(place)                                                                                                  \
+	{                                                                                                              \
+		.type = OP_INST_CREATE, .inst = (place), .name = (place)                                               \
+	}
+#define CREATE_DISK(place)                                                                                             \
+	{                                                                                                              \
+		.type = OP_DISK_CREATE, .inst = (place), .name = (place), .size_bytes = PAGES(100)                     \
+	}
+#define REMOVE(place)                                                                                                  \
+	{                                                                                                              \
+		.type = OP_REMOVE, .inst = (place), .name = (place)                                                    \
+	}
+#define RENAME(place, to)                                                                                              \
+	{                                                                                                              \
+		.type = OP_RENAME, .inst = (place), .name = (place), .new_name = (to)                                  \
+	}
+#define RESIZE(n)                                                                                                      \
+	{                                                                                                              \
+		.type = OP_RESIZE, .size_bytes = PAGES(n)                                                              \
+	}
 
 #define OPS(...) __VA_ARGS__
 
-#define TWO(text, a, b) \
-	{.what = text, .nr_threads = 2, .ops = {{a}, {b}}, .nr_ops = {1, 1}}
-#define TWO_AFTER(text, n, prepare, a, b) \
-	{.what = text, .nr_threads = 2, .before = {prepare}, .nr_before = (n), .ops = {{a}, {b}}, .nr_ops = {1, 1}}
+#define TWO(text, a, b)                                                                                                \
+	{                                                                                                              \
+		.what = text, .nr_threads = 2, .ops = {{a}, {b}}, .nr_ops = { 1, 1 }                                   \
+	}
+#define TWO_AFTER(text, n, prepare, a, b)                                                                              \
+	{                                                                                                              \
+		.what = text, .nr_threads = 2, .before = {prepare}, .nr_before = (n), .ops = {{a}, {b}}, .nr_ops = {   \
+			1,                                                                                             \
+			1                                                                                              \
+		}                                                                                                      \
+	}
 
 #if XA_CHUNK_SHIFT == 9
 #define NEXT_LEAF 512
@@ -82,8 +133,7 @@ static const struct threads_case cases[] = {
 	/* different leaves */
 	TWO_AFTER("two leaves: write, write", 2, OPS(WRITE(0, 1, 11), WRITE(NEXT_LEAF, 1, 13)), WRITE(0, 1, 21),
 		  WRITE(NEXT_LEAF, 1, 31)),
-	TWO_AFTER("two leaves, one is new: write, write", 1, WRITE(0, 1, 11), WRITE(0, 1, 21),
-		  WRITE(NEXT_LEAF, 1, 31)),
+	TWO_AFTER("two leaves, one is new: write, write", 1, WRITE(0, 1, 11), WRITE(0, 1, 21), WRITE(NEXT_LEAF, 1, 31)),
 	TWO("two new leaves: write, write", WRITE(0, 1, 21), WRITE(NEXT_LEAF, 1, 31)),
 	TWO_AFTER("a higher root, and a write: write, write", 1, WRITE(0, 1, 11), WRITE(FAR, 1, 21), WRITE(1, 1, 31)),
 	TWO("two higher roots: write, write", WRITE(FAR, 1, 21), WRITE(NEXT_LEAF, 1, 31)),
@@ -211,8 +261,7 @@ set_up(struct session *session)
 static bool
 run_case(struct run *run, const struct threads_case *tc)
 {
-	struct session *session =
-		session_new(run->seed, 64, indices_mixed.idx, indices_mixed.nr, &profile_mixed);
+	struct session *session = session_new(run->seed, 64, indices_mixed.idx, indices_mixed.nr, &profile_mixed);
 	struct op ops[SCHED_MAX_THREADS * MAX_OPS];
 	struct case_run c = {run, session, ops, tc->nr_ops, tc->nr_threads, tc->what, true};
 	uint32_t n = 0;
@@ -225,7 +274,7 @@ run_case(struct run *run, const struct threads_case *tc)
 			ops[n++] = tc->ops[t][i];
 	if (ok) {
 		session_record_start(session);
-		sched_for_all(tc->nr_threads, MAX_SCHEDULES, run->seed, run_schedule, &c);
+		sched_for_all(tc->nr_threads, run->brief ? BRIEF_SCHEDULES : 0, run->seed, run_schedule, &c);
 	}
 	return run_end(run, session, ok && c.ok);
 }
