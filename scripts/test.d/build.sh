@@ -86,6 +86,31 @@ step_tsan() {
 	PRMEM_QUICK=1 make_check tsan TESTS="$(tests_of tsan threaded_tests)"
 }
 
+# What the tests reach of the two rooms that hold all that must not go wrong;
+# COVERAGE_MIN: the lines, in percent, that they must reach.
+step_coverage() {
+	need gcovr gcovr
+	configure_build coverage CC=gcc CFLAGS='-g -O0 --coverage -fprofile-update=atomic' --disable-static
+	local unit others='tests/damage/damage_test' scripts numbers
+	unit=$(tests_of coverage unit_tests)
+	# A program that is killed writes nothing down, and one whose calls fail fails to.
+	scripts=$(tests_of coverage shell_tests | tr ' ' '\n' |
+		grep -E '^tests/(plugin|ctl|layout)/|^tests/fuzz/pool-fuzz' | tr '\n' ' ')
+	PRMEM_QUICK=1 FUZZ_INPUTS=3000 make_check coverage TESTS="$unit $others $scripts" \
+		check_PROGRAMS="$unit $others $(tests_of coverage check_PROGRAMS | tr ' ' '\n' |
+			grep -E '^tests/(layout|fuzz|ctl|plugin)/' | tr '\n' ' ')"
+	gcovr --root "$src" --object-directory coverage --filter "$src/xarray/" --filter "$src/prmem/" -j "$jobs" \
+		--print-summary --fail-under-line "${COVERAGE_MIN:-95}" >coverage/report 2>>coverage/gcovr.log || {
+		cat coverage/report
+		tail -n 20 coverage/gcovr.log
+		result FAIL "line coverage of xarray/ and prmem/ is below ${COVERAGE_MIN:-95} %"
+		exit 1
+	}
+	cat coverage/report
+	numbers=$(sed -nE 's/^(lines|branches): ([0-9.]+)% .*/\1 \2 %/p' coverage/report | paste -s -d, | sed 's/,/, /')
+	result PASS "coverage of xarray/ and prmem/: $numbers"
+}
+
 # Leaks are ASan's; this finds what was never initialised.
 step_valgrind() {
 	need valgrind valgrind

@@ -1,18 +1,41 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2154
-# Fuzzing, FUZZ_SECONDS of each.
+# Fuzzing: of pools, of the server's requests, of its parameters.
 
+# fuzz_pools PROGRAM NUMBER - run it on all processors, NUMBER executions in all
+# or FUZZ_SECONDS; what is new goes into fuzz/corpus, what fails into fuzz/.
+fuzz_pools() {
+	local program=$1 each=$(($2 / jobs + 1)) i status=0 pids=()
+	for ((i = 0; i < jobs; i++)); do
+		(cd fuzz && ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=1:malloc_context_size=4 exec "./$program" \
+			-runs="$each" -max_total_time="${FUZZ_SECONDS:-240}" -timeout=60 -max_len=512 -entropic=0 -reload=10 \
+			-artifact_prefix="$program-" corpus "$src/tests/fuzz/corpus") >"fuzz/$program.$i.out" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || status=1
+	done
+	# One that failed has no such line, and its number is that of its last progress.
+	nr=$(cat "fuzz/$program".*.out | sed -nE 's/^Done ([0-9]+) runs.*/\1/p' | awk '{ n += $1 } END { print n + 0 }')
+	[ "$status" -eq 0 ] || tail -n 40 "fuzz/$program".*.out
+	return "$status"
+}
+
+# FUZZ_RUNS executions, most of them as fast as it goes, and then some with
+# sanitizers that begin with all that the fast ones found.  To fuzz for hours:
+# FUZZ_RUNS=1000000000 FUZZ_SECONDS=14400.
 step_fuzz() {
-	local seconds=${FUZZ_SECONDS:-60} nr
+	local runs=${FUZZ_RUNS:-2100000} nr fast
 	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
-	NBD_FUZZ_SECONDS=$seconds make_check gcc TESTS=tests/fuzz/nbd-fuzz.sh
-	grep -h '^NBD requests' "$work/gcc/tests/fuzz/nbd-fuzz.log" || true
+	NBD_FUZZ_SECONDS=${NBD_FUZZ_SECONDS:-20} PARAMS_FUZZ_RUNS=${PARAMS_FUZZ_RUNS:-200} \
+		make_check gcc TESTS='tests/fuzz/nbd-fuzz.sh tests/fuzz/params-fuzz.sh'
+	cat "$work/gcc/tests/fuzz/nbd-fuzz.log" "$work/gcc/tests/fuzz/params-fuzz.log"
 	need clang clang
 	mkdir -p fuzz/corpus
-	"$src/tests/fuzz/build-pool-fuzz" "$src" "$work/fuzz/pool_fuzz"
-	# What is new stays in the first directory; the one of the sources is read.
-	(cd fuzz && ASAN_OPTIONS=detect_leaks=0 ./pool_fuzz -fork="$jobs" -max_total_time="$seconds" -timeout=60 \
-		-max_len=512 corpus "$src/tests/fuzz/corpus") 2>&1 | tee fuzz.out
-	nr=$(sed -nE 's/^#([0-9]+): cov.*/\1/p' fuzz.out | tail -n 1)
-	result PASS "fuzz executions: ${nr:-0}"
+	"$src/tests/fuzz/build-pool-fuzz" "$src" fuzz/fast
+	"$src/tests/fuzz/build-pool-fuzz" "$src" fuzz/sanitized -fsanitize=address,undefined -fno-sanitize-recover=all
+	fuzz_pools fast $((runs * 6 / 7))
+	fast=$nr
+	fuzz_pools sanitized $((runs / 7))
+	result PASS "fuzz executions: $((fast + nr)), $nr of them with sanitizers"
 }

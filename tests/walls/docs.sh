@@ -40,6 +40,17 @@ for tool in prmemctl prmem-nbd; do
 	done <"$tmp/options"
 done
 
+# The format's manual says which test shows which promise: all of them, by tests that there are.
+pod=$top_srcdir/man/prmem-format.pod
+for promise in P1 P2 P3 P4 P5 P6 P7 P8; do
+	sed -n '/^=head1 WHICH TEST SHOWS IT/,/^=head1 WHAT/p' "$pod" | sed -n "/^=item $promise\$/,/^=item/p" |
+		grep -q 'F<tests/' || wrong "man/prmem-format.pod names no test for promise $promise"
+done
+grep -oE 'F<tests/[^>]*>' "$pod" | sed -E 's/F<(.*)>/\1/' | sort -u | while IFS= read -r f; do
+	[ -e "$top_srcdir/$f" ] || echo "man/prmem-format.pod names $f, which there is not"
+done >"$tmp/tests"
+[ ! -s "$tmp/tests" ] || wrong "$(cat "$tmp/tests")"
+
 # Public functions are in the library's manual.
 pod=$top_srcdir/man/libprmem.pod
 if [ -e "$pod" ]; then
