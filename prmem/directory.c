@@ -262,13 +262,11 @@ promise_again(struct directory *dir)
 	struct prmem_pool *pool = dir->pool;
 
 	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
-		uint64_t need, have, open;
+		uint64_t open;
 
 		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0 || atomic_load(&inst->removed))
 			continue;
-		need = instance_need_pages(le64_to_cpu(inst->rec.size_bytes));
-		have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
-		open = need > have ? need - have : 0;
+		open = instance_still_needed(inst, le64_to_cpu(inst->rec.size_bytes));
 		if (page_promise(pool->pages, open) < 0) {
 			struct page_numbers numbers;
 			uint64_t taken;

@@ -199,6 +199,23 @@ shrink(struct prmem_instance *inst, uint64_t size_bytes)
 	return r;
 }
 
+/*
+ * Give back what is promised to a disk beyond what it can still need.  Not
+ * simply the difference of two sizes: that may be more than it has, and then
+ * the rest would be another disk's.  Requests under way draw first and count
+ * later: they leave it more than it needs, never less.
+ */
+static void
+unpromise_rest(struct prmem_instance *inst, uint64_t size_bytes)
+{
+	int64_t rest = atomic_load(&inst->promised) - (int64_t)instance_still_needed(inst, size_bytes);
+
+	if (rest > 0) {
+		atomic_fetch_sub(&inst->promised, rest);
+		page_unpromise(inst->pool->pages, (uint64_t)rest);
+	}
+}
+
 int
 prmem_disk_resize(struct prmem_pool *pool, const char *name, uint64_t size_bytes, bool force,
 		  struct prmem_error *err)
@@ -251,8 +268,7 @@ prmem_disk_resize(struct prmem_pool *pool, const char *name, uint64_t size_bytes
 	if (need > had) {
 		atomic_fetch_add(&inst->promised, (int64_t)(need - had));
 	} else if (need < had) {
-		page_unpromise(pool->pages, had - need);
-		atomic_fetch_sub(&inst->promised, (int64_t)(had - need));
+		unpromise_rest(inst, size_bytes);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "common/crc32c.h"
 #include "prmem/disk.h"
+#include "xarray/xa_node.h"
 
 bool
 name_is_valid(const char *name)
@@ -159,4 +160,20 @@ instance_need_pages(uint64_t size_bytes)
 		need += nr;
 	} while (nr > 1);
 	return need;
+}
+
+uint64_t
+instance_still_needed(const struct prmem_instance *inst, uint64_t size_bytes)
+{
+	uint64_t need = instance_need_pages(size_bytes);
+	uint64_t have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
+	uint64_t last = DIV_ROUND_UP(size_bytes, PRMEM_PAGE_SIZE) - 1;
+	unsigned int height = xa_height(&inst->xa);
+
+	/* The index of a disk that was larger is taller than this size needs; what it has above counts for nothing. */
+	while (height > 1 && xa_covers(height - 1, (uint32_t)last)) {
+		need++;
+		height--;
+	}
+	return need > have ? need - have : 0;
 }

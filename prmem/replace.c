@@ -110,16 +110,39 @@ publish_finished(struct prmem_instance *inst, const struct prmem_instance *old, 
 }
 
 /*
- * What a disk needs for a reservation and does not have yet.  What is promised
- * to the disk that goes counts: that promise is handed on.
+ * How many pages more have to be promised to a disk for a reservation of its
+ * own or of the one that it replaces.  Fewer than none when it was begun with
+ * a reservation and ends smaller.
  */
-static uint64_t
-pages_to_promise(struct prmem_instance *inst, uint64_t size_bytes)
+static int64_t
+pages_to_promise(struct prmem_instance *inst, const struct prmem_instance *old, uint64_t size_bytes)
 {
-	uint64_t need = instance_need_pages(size_bytes);
-	uint64_t have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
+	uint32_t flags = le32_to_cpu(inst->rec.flags) | (old != NULL ? le32_to_cpu(old->rec.flags) : 0);
 
-	return need > have ? need - have : 0;
+	if ((flags & RECORD_FLAG_RESERVE) == 0)
+		return 0;
+	return (int64_t)instance_still_needed(inst, size_bytes) - MAX(atomic_load(&inst->promised), 0);
+}
+
+/* Promise them; @handed_on of them come from the disk that goes.  Return: 0, -ENOSPC. */
+static int
+promise_finished(struct prmem_instance *inst, struct prmem_instance *old, int64_t more, int64_t handed_on)
+{
+	if (page_promise(inst->pool->pages, (uint64_t)(more - handed_on)) < 0)
+		return -ENOSPC;
+	if (old != NULL)
+		atomic_fetch_sub(&old->promised, handed_on);
+	atomic_fetch_add(&inst->promised, more);
+	return 0;
+}
+
+static void
+unpromise_finished(struct prmem_instance *inst, struct prmem_instance *old, int64_t more, int64_t handed_on)
+{
+	atomic_fetch_sub(&inst->promised, more);
+	if (old != NULL)
+		atomic_fetch_add(&old->promised, handed_on);
+	page_unpromise(inst->pool->pages, (uint64_t)(more - handed_on));
 }
 
 /* Steps 4 and 5. */
@@ -154,7 +177,7 @@ finish_locked(struct prmem_instance *inst, uint64_t size_bytes, unsigned int fla
 {
 	struct prmem_pool *pool = inst->pool;
 	struct prmem_instance *old = instance_find_locked(pool->dir, PRMEM_SUBSYSTEM_RAMDISK, inst->rec.name);
-	int64_t need = 0, handed_on = 0;
+	int64_t more, handed_on = 0;
 	int r = check_old(pool, old, flags, err);
 
 	if (r < 0)
@@ -162,18 +185,14 @@ finish_locked(struct prmem_instance *inst, uint64_t size_bytes, unsigned int fla
 	if (disk_has_data_behind(inst, size_bytes))
 		return error_set(err, -EEXIST, "disk %s has data behind %llu bytes", inst->rec.name,
 				 (unsigned long long)size_bytes);
-	if (old != NULL && (le32_to_cpu(old->rec.flags) & RECORD_FLAG_RESERVE) != 0) {
-		need = (int64_t)pages_to_promise(inst, size_bytes);
-		handed_on = MIN(need, MAX(atomic_load(&old->promised), 0));
-		if (page_promise(pool->pages, (uint64_t)(need - handed_on)) < 0)
-			return error_set(
-				err, -ENOSPC,
-				"disk %s: the pool cannot reserve %llu more pages beside the old disk; free some, "
-				"or grow the pool",
-				inst->rec.name, (unsigned long long)(need - handed_on));
-		atomic_fetch_sub(&old->promised, handed_on);
-		atomic_fetch_add(&inst->promised, need);
-	}
+	more = pages_to_promise(inst, old, size_bytes);
+	if (old != NULL)
+		handed_on = MIN(MAX(more, 0), MAX(atomic_load(&old->promised), 0));
+	if (more > 0 && promise_finished(inst, old, more, handed_on) < 0)
+		return error_set(err, -ENOSPC,
+				 "disk %s: the pool cannot reserve %lld more pages beside the old disk; free some, "
+				 "or grow the pool",
+				 inst->rec.name, (long long)(more - handed_on));
 	/*
 	 * The publishing store.  Durable before it: all that was written to the
 	 * disk, on page cache once it was synced.  A crash right after it leaves
@@ -181,13 +200,14 @@ finish_locked(struct prmem_instance *inst, uint64_t size_bytes, unsigned int fla
 	 */
 	r = publish_finished(inst, old, size_bytes);
 	if (r < 0) {
-		atomic_fetch_sub(&inst->promised, need);
-		if (old != NULL)
-			atomic_fetch_add(&old->promised, handed_on);
-		page_unpromise(pool->pages, (uint64_t)(need - handed_on));
+		if (more > 0)
+			unpromise_finished(inst, old, more, handed_on);
 		return error_set(err, r, "pool %s: disk %s cannot be finished: %s", pool->path, inst->rec.name,
 				 r == -ENOSPC ? "no space left in the pool" : strerror(-r));
 	}
+	/* What was promised to it for a larger size is for others again. */
+	if (more < 0)
+		unpromise_finished(inst, NULL, -more, 0);
 	atomic_store(&inst->size_bytes, size_bytes);
 	r = page_sync(pool->pages);
 	if (old != NULL && r == 0)

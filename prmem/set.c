@@ -89,12 +89,9 @@ prmem_set_low_space(struct prmem_pool *pool, uint64_t low_bytes)
 
 /* What a disk may still need so that it has room for all of it. */
 static uint64_t
-still_needed(struct prmem_instance *inst)
+still_needed(const struct prmem_instance *inst)
 {
-	uint64_t need = instance_need_pages(atomic_load(&inst->size_bytes));
-	uint64_t have = atomic_load(&inst->nr_entries) + atomic_load(&inst->xa.nr_nodes);
-
-	return need > have ? need - have : 0;
+	return instance_still_needed(inst, atomic_load(&inst->size_bytes));
 }
 
 /*

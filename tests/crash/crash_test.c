@@ -56,6 +56,8 @@ collect(void)
 		all[nr_all++] = &repair_workloads[i];
 	for (unsigned int i = 0; i < nr_thread_workloads; i++)
 		all[nr_all++] = &thread_workloads[i];
+	for (unsigned int i = 0; i < nr_replace_workloads; i++)
+		all[nr_all++] = &replace_workloads[i];
 }
 
 static void

@@ -227,6 +227,80 @@ pick_indices(struct generator *g, struct op *op)
 	}
 }
 
+static uint8_t
+nr_instances(const struct generator *g)
+{
+	uint8_t nr = 0;
+
+	for (uint8_t i = 0; i < MAX_INSTANCES; i++)
+		nr += model_state(g->model, i)->exists;
+	return nr;
+}
+
+static uint32_t
+pick_reserve(struct generator *g)
+{
+	return g->profile->reserve_percent && below(g, 100) < g->profile->reserve_percent ? OP_CREATE_RESERVE : 0;
+}
+
+static bool
+begin_disk(struct generator *g, struct op *op)
+{
+	uint8_t place;
+
+	if (model_state(g->model, HIDDEN_PLACE)->exists)
+		return false;
+	op->inst = HIDDEN_PLACE;
+	if (below(g, 4) && pick_instance(g, true, true, &place))
+		op->name = model_state(g->model, place)->name;
+	else
+		op->name = new_name(g);
+	op->size_bytes = pick_size(g);
+	op->old = pick_reserve(g);
+	return true;
+}
+
+/* As large as it was begun, or less, as far as it holds anything. */
+static uint64_t
+finished_size(struct generator *g)
+{
+	uint64_t size_bytes = model_state(g->model, HIDDEN_PLACE)->size_bytes;
+	uint32_t nr = nr_on_disk(g, size_bytes), first = 0;
+
+	for (uint32_t pos = 0; pos < nr; pos++)
+		if (g->model->page[HIDDEN_PLACE][pos] != CONTENT_NONE)
+			first = pos;
+	if (nr == 0 || below(g, 2))
+		return size_bytes;
+	return ((uint64_t)g->model->idx[first + below(g, nr - first)] + 1) << 12;
+}
+
+static bool
+finish_disk(struct generator *g, struct op *op)
+{
+	const struct model_state *hidden = model_state(g->model, HIDDEN_PLACE);
+	bool replaces = false;
+
+	if (!hidden->exists)
+		return false;
+	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
+		const struct model_state *state = model_state(g->model, i);
+
+		if (!state->exists || state->name != hidden->name)
+			continue;
+		/* The names of a workload are numbers, and this one is another one's by now. */
+		if (!state->is_disk)
+			return false;
+		replaces = true;
+		op->inst = i;
+	}
+	if (!replaces && (nr_instances(g) >= g->profile->max_instances || !pick_instance(g, false, false, &op->inst)))
+		return false;
+	op->name = hidden->name;
+	op->size_bytes = finished_size(g);
+	return true;
+}
+
 /* Fill in the rest of an operation of a type.  Return: false when there can be none. */
 static bool
 complete(struct generator *g, struct op *op)
@@ -235,22 +309,29 @@ complete(struct generator *g, struct op *op)
 	bool of_disk = op->type <= OP_RESIZE;
 
 	op->tag = mix64(*g->random) | 1;
-	if (op->type == OP_REOPEN)
-		return true;
-	if (op->type == OP_DISK_CREATE || op->type == OP_INST_CREATE) {
-		uint8_t nr = 0;
+	if (op->type == OP_REOPEN || op->type == OP_ABANDON) {
+		bool hidden = model_state(g->model, HIDDEN_PLACE)->exists;
 
-		for (uint8_t i = 0; i < MAX_INSTANCES; i++)
-			nr += model_state(g->model, i)->exists;
-		if (nr >= g->profile->max_instances || !pick_instance(g, false, false, &op->inst))
+		op->inst = hidden ? HIDDEN_PLACE : 0;
+		return op->type == OP_REOPEN || hidden;
+	}
+	if (op->type == OP_BEGIN)
+		return begin_disk(g, op);
+	if (op->type == OP_FINISH)
+		return finish_disk(g, op);
+	if (op->type == OP_DISK_CREATE || op->type == OP_INST_CREATE) {
+		if (nr_instances(g) >= g->profile->max_instances || !pick_instance(g, false, false, &op->inst))
 			return false;
 		op->name = new_name(g);
 		op->size_bytes = op->type == OP_DISK_CREATE ? pick_size(g) : 0;
+		op->old = op->type == OP_DISK_CREATE ? pick_reserve(g) : 0;
 		return true;
 	}
 	if (op->type == OP_REMOVE || op->type == OP_RENAME)
 		of_disk = below(g, 2);
-	if (!pick_instance(g, true, of_disk, &op->inst))
+	if (op->type <= OP_READ && model_state(g->model, HIDDEN_PLACE)->exists && below(g, 2))
+		op->inst = HIDDEN_PLACE;
+	else if (!pick_instance(g, true, of_disk, &op->inst))
 		return false;
 	state = model_state(g->model, op->inst);
 	op->name = state->name;

@@ -21,6 +21,7 @@ struct profile {
 	uint32_t max_pages; /* of a write */
 	uint8_t max_instances;
 	uint8_t zeroes_percent; /* writes of nothing but zeroes */
+	uint8_t reserve_percent; /* new disks with a reservation */
 };
 
 extern const struct profile profile_mixed; /* a bit of everything */

@@ -32,7 +32,7 @@ play_write(struct pm *pm, void *dst, const void *src, size_t len_bytes)
 static bool
 needs_repair(const struct media *media)
 {
-	if (!media->copies_alike || media->nr_removed > 0)
+	if (!media->copies_alike || media->nr_removed > 0 || media->nr_replacing > 0)
 		return true;
 	for (uint32_t i = 0; i < media->nr_instances; i++) {
 		const struct media_instance *inst = &media->instances[i];
@@ -181,6 +181,40 @@ explore_recovery(struct session *session, const uint8_t *image)
 	return explore_fail(&session->ex, "a crash during recovery (depth %u): %s", r->depth, r->why);
 }
 
+static int
+count_listed(void *opaque, const struct prmem_instance_info *info)
+{
+	uint32_t *nr = opaque;
+
+	(void)info;
+	++*nr;
+	return 0;
+}
+
+/* Who may not change anything sees what the next writable open will leave, and leaves it to that. */
+static bool
+reads_without_change(struct session *session, struct play_pm *play)
+{
+	struct prmem_error err;
+	struct prmem_pool_info info;
+	uint32_t nr = 0, nr_there = session->media.nr_instances - session->media.nr_removed;
+	int r;
+
+	session->again.user_write = play_write;
+	session->again.views = views_at(session, &session->again_views);
+	r = engine_open_read_only(&session->again, &play->pm, &err);
+	if (r < 0)
+		return explore_fail(&session->ex, "a read-only open fails: %s", err.message);
+	prmem_pool_info(session->again.pool, &info);
+	prmem_list(session->again.pool, NULL, count_listed, &nr);
+	engine_close(&session->again);
+	if (info.nr_damaged || play->nr_changes > 0)
+		return explore_fail(&session->ex, "a read-only open finds %" PRIu64 " damaged and changes %" PRIu64,
+				    info.nr_damaged, play->nr_changes);
+	return nr == nr_there ||
+	       explore_fail(&session->ex, "a read-only open shows %u instances, and there are %u", nr, nr_there);
+}
+
 static bool
 go_on(struct session *session)
 {
@@ -193,6 +227,8 @@ go_on(struct session *session)
 	session->nr_recoveries += repair;
 	play_pm_init(&play, ex);
 	model_settle(&session->after, &session->model, &session->media, true);
+	if (session->media.nr_removed > 0 && !reads_without_change(session, &play))
+		return false;
 	if (!open_image(session, &play, formatted ? PRMEM_FORMAT_NEVER : PRMEM_FORMAT_AUTO, "the first open"))
 		return false;
 	if ((play.nr_changes > 0) != repair)

@@ -115,8 +115,8 @@ check_proof(struct media *media, uint64_t seed_lineage, uint32_t idx, uint64_t s
 {
 	uint32_t crc;
 
-	if (media->instances[media->nr_instances - 1].removed)
-		return true; /* it may have been wiped */
+	if (media->instances[media->nr_instances - 1].wiped)
+		return true;
 	crc = crc32c(xa_content_seed(seed_lineage, idx, xa_entry_kind(slot)), start, len);
 	mix(media, content_hash(start, len));
 	if (crc >> 4 == xa_entry_proof(slot))
@@ -184,7 +184,7 @@ add_entry(struct array *array, uint32_t idx, uint64_t slot)
 
 	switch (xa_entry_kind(slot)) {
 	case XA_KIND_PAGE:
-		if (take(media, payload, 1, ROLE_PAGE) && !inst->removed)
+		if (take(media, payload, 1, ROLE_PAGE) && !inst->wiped)
 			content = page_content(media, array->lineage, idx, slot);
 		break;
 	case XA_KIND_VALUE:
@@ -328,15 +328,44 @@ check_name(struct media *media, const struct media_instance *inst)
 {
 	const struct record_media *rec = inst->rec;
 
-	if (memchr(rec->name, 0, sizeof rec->name) == NULL ||
-	    memchr(rec->subsystem, 0, sizeof rec->subsystem) == NULL) {
+	if (memchr(rec->name, 0, sizeof rec->name) == NULL || memchr(rec->subsystem, 0, sizeof rec->subsystem) == NULL)
 		wrong(media, "I5: the name of instance %u has no end", inst->number);
-		return;
+}
+
+static bool
+is_same_name(const struct media_instance *a, const struct media_instance *b)
+{
+	return strcmp(a->rec->name, b->rec->name) == 0 && strcmp(a->rec->subsystem, b->rec->subsystem) == 0;
+}
+
+/* I9: whom it has replaced is gone. */
+static void
+settle_replacement(struct media *media, const struct media_instance *inst)
+{
+	for (struct media_instance *old = media->instances; old != media->instances + media->nr_instances; old++) {
+		if (memcmp(old->rec->uuid, inst->rec->replaces, sizeof old->rec->uuid) != 0)
+			continue;
+		if (old == inst || old->removed || !is_same_name(old, inst))
+			wrong(media, "I9: instance %u cannot have replaced instance %u", inst->number, old->number);
+		old->removed = true;
+		media->nr_removed++;
 	}
-	for (const struct media_instance *other = media->instances; other != inst; other++)
-		if (!other->removed && !inst->removed && strcmp(rec->name, other->rec->name) == 0 &&
-		    strcmp(rec->subsystem, other->rec->subsystem) == 0)
-			wrong(media, "I5: there are two instances %s %s", rec->subsystem, rec->name);
+}
+
+/* When all are known. */
+static void
+check_names(struct media *media)
+{
+	const struct media_instance *end = media->instances + media->nr_instances;
+
+	for (const struct media_instance *inst = media->instances; inst != end && media->nr_replacing > 0; inst++)
+		if ((le32_to_cpu(inst->rec->flags) & RECORD_FLAG_REPLACES) != 0)
+			settle_replacement(media, inst);
+	for (const struct media_instance *inst = media->instances; inst != end; inst++)
+		for (const struct media_instance *other = media->instances; other != inst; other++)
+			if (!other->removed && !inst->removed && is_same_name(other, inst))
+				wrong(media, "I5: there are two instances %s %s", inst->rec->subsystem,
+				      inst->rec->name);
 }
 
 static bool
@@ -365,7 +394,7 @@ add_instance(struct array *array, uint32_t number, uint64_t slot)
 	struct media *media = array->media;
 	struct array entries = {.media = media, .entry = add_entry};
 	struct media_instance *inst = &media->instances[media->nr_instances];
-	uint32_t pfn = xa_entry_payload(slot);
+	uint32_t pfn = xa_entry_payload(slot), flags;
 	const struct record_media *rec;
 
 	if (xa_entry_kind(slot) != XA_KIND_PAGE) {
@@ -384,14 +413,18 @@ add_instance(struct array *array, uint32_t number, uint64_t slot)
 		wrong(media, "more instances than this test can hold");
 		return;
 	}
+	flags = le32_to_cpu(rec->flags);
 	*inst = (struct media_instance){
 		.number = number,
 		.rec = rec,
 		.first_entry = media->nr_entries,
-		.removed = (le32_to_cpu(rec->flags) & RECORD_FLAG_REMOVED) != 0,
+		.removed = (flags & (RECORD_FLAG_REMOVED | RECORD_FLAG_UNFINISHED)) != 0,
+		.wiped = (flags & RECORD_FLAG_REMOVED) != 0,
 	};
 	media->nr_instances++;
 	media->nr_removed += inst->removed;
+	media->nr_unfinished += (flags & RECORD_FLAG_UNFINISHED) != 0;
+	media->nr_replacing += (flags & RECORD_FLAG_REPLACES) != 0;
 	check_name(media, inst);
 	entries.lineage = lineage_of(media, le64_to_cpu(rec->origin));
 	walk_array(&entries, le64_to_cpu(rec->root), le32_to_cpu(rec->height), rec->name);
@@ -505,6 +538,7 @@ media_walk(struct media *media)
 	media->hash = 0;
 	media->wrong[0] = '\0';
 	media->nr_reached = media->nr_instances = media->nr_removed = media->nr_entries = 0;
+	media->nr_unfinished = media->nr_replacing = 0;
 	memset(media->role, 0, media->nr_pages);
 	memset(media->granules, 0, media->nr_pages * sizeof media->granules[0]);
 	choose_superblock(media);
@@ -522,6 +556,8 @@ media_walk(struct media *media)
 		check_region(media, i);
 	directory.lineage = lineage_of(media, 0);
 	walk_array(&directory, le64_to_cpu(media->sb->dir_root), le32_to_cpu(media->sb->dir_height), "the directory");
+	if (!media->wrong[0])
+		check_names(media);
 	if (media->secret && !media->wrong[0])
 		check_secret(media);
 }

@@ -16,6 +16,8 @@
  *      nothing that it held is left (I6, of free pages, is the judge's)
  *  I8  an added region that the superblock names begins with a header that
  *      says the same
+ *  I9  a disk that says that it has replaced another one has that one's name;
+ *      the other one is gone, whether its pages are or not
  */
 #ifndef PRMEM_TESTS_MEDIA_H
 #define PRMEM_TESTS_MEDIA_H
@@ -41,7 +43,8 @@ struct media_instance {
 	uint32_t number;
 	const struct record_media *rec; /* in the image */
 	int32_t data; /* content of its data */
-	bool removed; /* nobody can find it: its pages are still to be wiped */
+	bool removed; /* nobody can find it: unfinished, replaced, or to be wiped */
+	bool wiped; /* as far as that came: nothing that it held proves itself any more */
 	uint32_t first_entry, nr_entries;
 };
 
@@ -96,6 +99,8 @@ struct media {
 	struct media_instance instances[MEDIA_MAX_INSTANCES];
 	uint32_t nr_instances;
 	uint32_t nr_removed; /* of these */
+	uint32_t nr_unfinished;
+	uint32_t nr_replacing; /* they say that they have replaced another one */
 	struct media_entry entries[MEDIA_MAX_ENTRIES];
 	uint32_t nr_entries;
 	struct media_memo memo[MEDIA_MAX_PAGES];

@@ -26,7 +26,7 @@ model_init(struct model *model, struct contents *contents, const uint32_t *idx, 
 	model->contents = contents;
 	memcpy(model->idx, idx, nr_idx * sizeof *idx);
 	model->nr_idx = nr_idx;
-	for (uint8_t i = 0; i < MAX_INSTANCES; i++)
+	for (uint8_t i = 0; i < NR_PLACES; i++)
 		model->inst[i].nr = 1;
 }
 
@@ -55,17 +55,32 @@ static bool
 instance_effect(struct model *model, const struct op *op, struct model_state *state)
 {
 	switch (op->type) {
+	case OP_FINISH: {
+		bool reserved = state->reserved || model_state(model, HIDDEN_PLACE)->reserved;
+
+		memset(state, 0, sizeof *state);
+		state->exists = true;
+		state->is_disk = true;
+		state->reserved = reserved;
+		state->name = op->name;
+		state->size_bytes = op->size_bytes;
+		return true;
+	}
 	case OP_DISK_CREATE:
 	case OP_INST_CREATE:
+	case OP_BEGIN:
 		if (state->exists)
 			return false;
 		memset(state, 0, sizeof *state);
 		state->exists = true;
-		state->is_disk = op->type == OP_DISK_CREATE;
+		state->is_disk = op->type != OP_INST_CREATE;
+		state->reserved = state->is_disk && op->old == OP_CREATE_RESERVE;
 		state->name = op->name;
 		state->size_bytes = op->size_bytes;
 		return true;
 	case OP_REMOVE:
+	case OP_ABANDON:
+	case OP_REOPEN:
 		if (!state->exists)
 			return false;
 		memset(state, 0, sizeof *state);
@@ -88,7 +103,8 @@ static bool
 changes_instance(const struct op *op)
 {
 	return op->type == OP_DISK_CREATE || op->type == OP_INST_CREATE || op->type == OP_REMOVE ||
-	       op->type == OP_RENAME || op->type == OP_RESIZE || op->type == OP_SET_DATA;
+	       op->type == OP_RENAME || op->type == OP_RESIZE || op->type == OP_SET_DATA || op->type == OP_BEGIN ||
+	       op->type == OP_FINISH || op->type == OP_ABANDON || (op->type == OP_REOPEN && op->inst == HIDDEN_PLACE);
 }
 
 static bool
@@ -208,7 +224,11 @@ close_over(struct model *model, struct model_open *o)
 			if (!op || op->inst != o->inst || op->type == OP_READ || c.applied >> t & 1 ||
 			    !op_affects(op, idx))
 				continue;
-			c.content = op_effect(model->contents, op, idx, c.content, &matched);
+			matched = false;
+			if (op->type == OP_FINISH)
+				c.content = model->page[HIDDEN_PLACE][o->pos];
+			else
+				c.content = op_effect(model->contents, op, idx, c.content, &matched);
 			c.applied |= (uint8_t)(1u << t);
 			c.matched |= (uint8_t)((unsigned int)matched << t);
 			if (!add_candidate(o, c))
@@ -236,7 +256,7 @@ static void
 begin_format(struct model *model, unsigned int thread)
 {
 	model->may_be_unformatted = true;
-	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
+	for (uint8_t i = 0; i < NR_PLACES; i++) {
 		struct model_instance *inst = &model->inst[i];
 
 		inst->c[inst->nr].state = (struct model_state){.exists = false};
@@ -248,7 +268,7 @@ static void
 ack_format(struct model *model)
 {
 	model->may_be_unformatted = false;
-	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
+	for (uint8_t i = 0; i < NR_PLACES; i++) {
 		model->inst[i].nr = 1;
 		model->inst[i].c[0].state = (struct model_state){.exists = false};
 		model->inst[i].c[0].applied = 0;
@@ -260,8 +280,11 @@ model_begin(struct model *model, unsigned int thread, const struct op *op)
 {
 	model->under_way[thread] = op;
 	model->nr_readable[thread] = 0;
-	if (op->type == OP_DISK_CREATE || op->type == OP_INST_CREATE)
+	if (op->type == OP_DISK_CREATE || op->type == OP_INST_CREATE || op->type == OP_BEGIN ||
+	    (op->type == OP_FINISH && !model_state(model, op->inst)->exists))
 		clear_instance(model, op->inst);
+	if (op->type == OP_FINISH)
+		model->may_be_replacing = true;
 	if (op->type == OP_FORMAT)
 		begin_format(model, thread);
 	if (op->type == OP_GROW || op->type == OP_ADD_REGION)
@@ -333,10 +356,21 @@ instance_in(const struct media *media, const struct model_state *state)
 	return media_instance_named(media, op_subsystem(state->is_disk), name);
 }
 
+/* The one that was begun. */
+static const struct media_instance *
+unfinished_in(const struct media *media)
+{
+	for (uint32_t i = 0; i < media->nr_instances; i++)
+		if ((le32_to_cpu(media->instances[i].rec->flags) & RECORD_FLAG_UNFINISHED) != 0)
+			return &media->instances[i];
+	return NULL;
+}
+
 static bool
 narrow(struct model *model, struct model_open *o, const struct media *visible)
 {
-	const struct media_instance *inst = instance_in(visible, model_state(model, o->inst));
+	const struct media_instance *inst =
+		o->inst == HIDDEN_PLACE ? unfinished_in(visible) : instance_in(visible, model_state(model, o->inst));
 	uint32_t idx = model->idx[o->pos];
 	int32_t seen;
 
@@ -365,6 +399,10 @@ result_is_possible(struct model *model, unsigned int thread, const struct op *op
 	}
 	if (result >= 0)
 		return true;
+	/* What is written already has its room: only a reservation may be in want of some. */
+	if (op->type == OP_BEGIN || op->type == OP_FINISH || op->type == OP_ABANDON)
+		return (result == -ENOSPC && (op->type == OP_BEGIN || model_state(model, op->inst)->reserved)) ||
+		       wrong(model, "it failed with %" PRId64, result);
 	for (unsigned int t = 0; t < SIM_NR_THREADS; t++)
 		others = others || (t != thread && model->under_way[t] && changes_instance(model->under_way[t]));
 	for (uint8_t i = 0; i < model->inst[op->inst].nr; i++)
@@ -380,11 +418,21 @@ result_is_possible(struct model *model, unsigned int thread, const struct op *op
 		for (uint8_t i = 0; i < o->nr; i++)
 			nothing_there = nothing_there || o->c[i].content == CONTENT_NONE;
 	}
+	if (result == -ENOSPC && op->type == OP_WRITE && model_state(model, op->inst)->reserved)
+		return wrong(model, "a reserved disk cannot be written for want of room");
 	/* P7: what is there already can always be overwritten, zeroed and trimmed. */
 	if (result == -ENOSPC && op->type != OP_ZERO && op->type != OP_ERASE_RANGE && op->type != OP_REMOVE &&
 	    (op->type != OP_WRITE || nothing_there))
 		return true;
 	return wrong(model, "it failed with %" PRId64, result);
+}
+
+static void
+ack_finish(struct model *model, bool ok)
+{
+	model->may_be_replacing = false;
+	if (ok)
+		model->inst[HIDDEN_PLACE].c[0].state = (struct model_state){.exists = false};
 }
 
 bool
@@ -400,6 +448,8 @@ model_ack(struct model *model, unsigned int thread, int64_t result, const struct
 		ack_instance(model, thread, op, result >= 0);
 	if (op->type == OP_FORMAT)
 		ack_format(model);
+	if (op->type == OP_FINISH)
+		ack_finish(model, result >= 0);
 	if (op->type == OP_GROW || op->type == OP_ADD_REGION)
 		model->nr_pages_min = model->nr_pages_max;
 	if (model->inst[op->inst].nr == 0)
@@ -415,7 +465,8 @@ model_ack(struct model *model, unsigned int thread, int64_t result, const struct
 				     model->idx[o->pos], result);
 		if (anything_under_way(model, o))
 			continue;
-		if (o->nr == 1)
+		/* A disk that could not be finished changed nothing: the first candidate is what was there. */
+		if (o->nr == 1 || (op->type == OP_FINISH && result < 0))
 			close_index(model, o, o->c[0].content);
 		else if (visible && !narrow(model, o, visible))
 			return false;
@@ -429,24 +480,30 @@ static bool
 same_state(const struct media_instance *inst, const struct model_state *state)
 {
 	return le64_to_cpu(inst->rec->size_bytes) == (state->is_disk ? state->size_bytes : 0) &&
+	       ((le32_to_cpu(inst->rec->flags) & RECORD_FLAG_RESERVE) != 0) == state->reserved &&
 	       inst->data == state->data;
 }
 
+/* A state is made up of what some operations did; those in @whole did it to all indices, or to none. */
 static bool
-may_be(const struct model *model, uint8_t inst, uint32_t pos, int32_t content)
+may_be(const struct model *model, uint8_t inst, uint32_t pos, int32_t content, uint8_t whole, uint8_t applied)
 {
 	int16_t at = model->open_of[inst][pos];
 
 	if (at < 0)
 		return model->page[inst][pos] == content;
-	for (uint8_t i = 0; i < model->open[at].nr; i++)
-		if (model->open[at].c[i].content == content)
+	for (uint8_t i = 0; i < model->open[at].nr; i++) {
+		const struct model_candidate *c = &model->open[at].c[i];
+
+		if (c->content == content && ((c->applied ^ applied) & whole) == 0)
 			return true;
+	}
 	return false;
 }
 
 static bool
-judge_entries(struct model *model, uint8_t i, const struct media *media, const struct media_instance *inst)
+judge_entries(struct model *model, uint8_t i, const struct media *media, const struct media_instance *inst,
+	      uint8_t whole, uint8_t applied)
 {
 	const struct media_entry *e = &media->entries[inst->first_entry], *end = e + inst->nr_entries;
 
@@ -457,18 +514,81 @@ judge_entries(struct model *model, uint8_t i, const struct media *media, const s
 			break;
 		if (e != end && e->idx == model->idx[pos])
 			content = (e++)->content;
-		if (!may_be(model, i, pos, content))
+		if (!may_be(model, i, pos, content, whole, applied))
 			return wrong(model, "index %u of %s holds %s; it may hold %s", model->idx[pos], inst->rec->name,
 				     content == CONTENT_UNKNOWN ? "what was never written"
 				     : content == CONTENT_NONE	? "nothing"
 								: "another content",
-				     model->open_of[i][pos] >= 0	   ? "old or new"
+				     whole				   ? "what all of the disk has, old or new"
+				     : model->open_of[i][pos] >= 0	   ? "old or new"
 				     : model->page[i][pos] == CONTENT_NONE ? "nothing"
 									   : "one content only");
 	}
 	if (e != end)
 		return wrong(model, "index %u of %s holds something, and was never written", e->idx, inst->rec->name);
 	return true;
+}
+
+/* The threads whose operation under way is done to all of a place at once. */
+static uint8_t
+done_as_a_whole(const struct model *model, uint8_t place)
+{
+	uint8_t whole = 0;
+
+	for (unsigned int t = 0; t < SIM_NR_THREADS; t++)
+		if (model->under_way[t] && model->under_way[t]->type == OP_FINISH && model->under_way[t]->inst == place)
+			whole |= (uint8_t)(1u << t);
+	return whole;
+}
+
+static bool
+judge_place(struct model *model, uint8_t place, const struct media *media, uint32_t *nr_found)
+{
+	const struct model_instance *mi = &model->inst[place];
+	const struct media_instance *inst = NULL;
+	uint8_t whole = done_as_a_whole(model, place);
+	bool may_be_missing = false, found = false;
+
+	for (uint8_t c = 0; c < mi->nr; c++) {
+		const struct media_instance *named;
+
+		if (!mi->c[c].state.exists) {
+			may_be_missing = true;
+			continue;
+		}
+		named = instance_in(media, &mi->c[c].state);
+		inst = named ? named : inst;
+		if (!named || !same_state(named, &mi->c[c].state))
+			continue;
+		*nr_found += !found;
+		found = true;
+		if (judge_entries(model, place, media, named, whole, mi->c[c].applied))
+			return true;
+		/* The same size, but not what another state of it holds? */
+		if (!whole)
+			return false;
+	}
+	if (found)
+		return false;
+	if (inst)
+		return wrong(model, "%s is neither as it was nor as it should become: %" PRIu64 " bytes, flags %u",
+			     inst->rec->name, le64_to_cpu(inst->rec->size_bytes), le32_to_cpu(inst->rec->flags));
+	return may_be_missing || wrong(model, "instance %u (name %u) is missing", place, mi->c[0].state.name);
+}
+
+/* Those that nobody can find: one that was begun, one that was replaced. */
+static bool
+judge_hidden(struct model *model, const struct media *media)
+{
+	const struct model_instance *mi = &model->inst[HIDDEN_PLACE];
+	uint32_t nr = 0;
+
+	for (uint8_t c = 0; c < mi->nr; c++)
+		nr |= mi->c[c].state.exists;
+	if (media->nr_unfinished > nr)
+		return wrong(model, "%u unfinished disks are there, and should be gone", media->nr_unfinished - nr);
+	return media->nr_replacing == 0 || model->may_be_replacing ||
+	       wrong(model, "a disk has replaced another one, and that is not settled");
 }
 
 bool
@@ -482,36 +602,13 @@ model_judge(struct model *model, const struct media *media)
 	    le64_to_cpu(media->sb->nr_pages) != model->nr_pages_max)
 		return wrong(model, "the pool has %" PRIu64 " pages, and should have %" PRIu64,
 			     le64_to_cpu(media->sb->nr_pages), model->nr_pages_min);
-	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
-		struct model_instance *mi = &model->inst[i];
-		const struct media_instance *inst = NULL;
-		bool may_be_missing = false;
-		uint8_t c;
-
-		for (c = 0; c < mi->nr; c++) {
-			if (!mi->c[c].state.exists) {
-				may_be_missing = true;
-				continue;
-			}
-			inst = instance_in(media, &mi->c[c].state);
-			if (inst && same_state(inst, &mi->c[c].state))
-				break;
-		}
-		if (c < mi->nr) {
-			nr_found++;
-			if (!judge_entries(model, i, media, inst))
-				return false;
-		} else if (inst) {
-			return wrong(model, "%s is neither as it was nor as it should become: %" PRIu64 " bytes",
-				     inst->rec->name, le64_to_cpu(inst->rec->size_bytes));
-		} else if (!may_be_missing) {
-			return wrong(model, "instance %u (name %u) is missing", i, mi->c[0].state.name);
-		}
-	}
+	for (uint8_t i = 0; i < MAX_INSTANCES; i++)
+		if (!judge_place(model, i, media, &nr_found))
+			return false;
 	if (nr_found != media->nr_instances - media->nr_removed)
 		return wrong(model, "there are %u instances, %u of them are known",
 			     media->nr_instances - media->nr_removed, nr_found);
-	return true;
+	return judge_hidden(model, media);
 }
 
 /* What there is of the instance at place @i, as one of its possible states. */
@@ -558,6 +655,10 @@ model_settle(struct model *model, const struct model *from, const struct media *
 	model->nr_open = 0;
 	model->may_be_unformatted = !media->formatted;
 	model->nr_pages_min = model->nr_pages_max = media->formatted ? le64_to_cpu(media->sb->nr_pages) : 0;
+	model->may_be_replacing = !opened && media->nr_replacing > 0;
+	model->inst[HIDDEN_PLACE].nr = 1;
+	model->inst[HIDDEN_PLACE].c[0].applied = 0;
+	model->inst[HIDDEN_PLACE].c[0].state = (struct model_state){.exists = !opened && media->nr_unfinished > 0};
 	for (uint8_t i = 0; i < MAX_INSTANCES; i++) {
 		const struct media_instance *inst;
 		const struct media_entry *e;

@@ -8,6 +8,10 @@
  * orders are kept.  The acknowledgement of an operation removes the
  * candidates that it has not been applied to.  When nothing is under way any
  * more for an index, what the program sees there is what must survive.
+ *
+ * A disk that was begun has a place of its own, which no image is compared
+ * with.  Its OP_FINISH is applied to all of the place that it goes to, or to
+ * nothing of it.
  */
 #ifndef PRMEM_TESTS_MODEL_H
 #define PRMEM_TESTS_MODEL_H
@@ -23,6 +27,7 @@
 struct model_state { /* of an instance */
 	bool exists;
 	bool is_disk;
+	bool reserved;
 	uint8_t name;
 	uint64_t size_bytes;
 	int32_t data;
@@ -54,11 +59,12 @@ struct model {
 	uint32_t idx[MODEL_MAX_INDICES]; /* the indices that a workload uses, in order */
 	uint32_t nr_idx;
 	bool may_be_unformatted;
+	bool may_be_replacing; /* a disk may say that it has replaced another one */
 	uint32_t nr_acked; /* operations */
 	uint64_t nr_pages_min, nr_pages_max; /* of the pool; 0: any */
-	struct model_instance inst[MAX_INSTANCES];
-	int32_t page[MAX_INSTANCES][MODEL_MAX_INDICES];
-	int16_t open_of[MAX_INSTANCES][MODEL_MAX_INDICES]; /* in open, or -1 */
+	struct model_instance inst[NR_PLACES];
+	int32_t page[NR_PLACES][MODEL_MAX_INDICES];
+	int16_t open_of[NR_PLACES][MODEL_MAX_INDICES]; /* in open, or -1 */
 	struct model_open open[MODEL_MAX_OPEN];
 	uint32_t nr_open;
 	const struct op *under_way[SIM_NR_THREADS];

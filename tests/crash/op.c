@@ -83,23 +83,35 @@ note(void *opaque, const char *message)
 	snprintf(engine->notice, sizeof engine->notice, "%s", message);
 }
 
-int
-engine_open(struct engine *engine, struct pm *pm, enum prmem_format format, struct prmem_error *ret_err)
+static int
+open_pool(struct engine *engine, struct pm *pm, struct prmem_open_args *args, struct prmem_error *ret_err)
 {
-	struct prmem_open_args args = {
-		.path = "sim",
-		.format = format,
-		.nr_mark_threads = 1,
-		.notice = note,
-		.opaque = engine,
-	};
-
+	args->path = "sim";
+	args->nr_mark_threads = 1;
+	args->notice = note;
+	args->opaque = engine;
 	memset(engine->disks, 0, sizeof engine->disks);
 	memset(engine->insts, 0, sizeof engine->insts);
 	engine->pm = pm;
 	engine->pool = NULL;
 	engine->nr_notices = 0;
-	return pool_open_pm(engine->views ? views_open(engine->views, pm) : pm, &args, &engine->pool, ret_err);
+	return pool_open_pm(engine->views ? views_open(engine->views, pm) : pm, args, &engine->pool, ret_err);
+}
+
+int
+engine_open(struct engine *engine, struct pm *pm, enum prmem_format format, struct prmem_error *ret_err)
+{
+	struct prmem_open_args args = {.format = format};
+
+	return open_pool(engine, pm, &args, ret_err);
+}
+
+int
+engine_open_read_only(struct engine *engine, struct pm *pm, struct prmem_error *ret_err)
+{
+	struct prmem_open_args args = {.format = PRMEM_FORMAT_NEVER, .read_only = true};
+
+	return open_pool(engine, pm, &args, ret_err);
 }
 
 static void
@@ -122,7 +134,7 @@ drop_handles(struct engine *engine, uint8_t inst)
 void
 engine_close(struct engine *engine)
 {
-	for (uint8_t i = 0; i < MAX_INSTANCES; i++)
+	for (uint8_t i = 0; i < NR_PLACES; i++)
 		put_handles(engine, i);
 	prmem_close(engine->pool);
 	engine->pool = NULL;
@@ -255,14 +267,28 @@ read_page(struct engine *engine, const struct op *op)
 	return r < 0 ? r : (int64_t)(content_hash(io, 4096) >> 2);
 }
 
+static uint64_t
+nr_reserved(struct engine *engine)
+{
+	struct prmem_pool_info info;
+
+	prmem_pool_info(engine->pool, &info);
+	return info.nr_reserved;
+}
+
+/* What is promised to disks is counted as it goes, and anew at each open: no less may have been kept for them. */
 static int
 reopen(struct engine *engine, enum prmem_format format)
 {
+	bool compare = format == PRMEM_FORMAT_NEVER && engine->pool && !engine->disks[HIDDEN_PLACE];
+	uint64_t before = compare ? nr_reserved(engine) : 0;
 	struct prmem_error err;
+	int r;
 
 	if (engine->pool)
 		engine_close(engine);
-	return engine_open(engine, engine->pm, format, &err);
+	r = engine_open(engine, engine->pm, format, &err);
+	return r < 0 || !compare || nr_reserved(engine) <= before ? r : -ENOTRECOVERABLE;
 }
 
 static int
@@ -279,10 +305,25 @@ repair(struct engine *engine)
 	return r;
 }
 
+/* From here on it is a disk like any other, under the handle by which it was filled. */
+static int
+finish(struct engine *engine, const struct op *op)
+{
+	int r;
+
+	drop_handles(engine, op->inst);
+	r = prmem_disk_finish(engine->disks[HIDDEN_PLACE], op->size_bytes, PRMEM_FINISH_REPLACE, NULL);
+	if (r == 0) {
+		engine->disks[op->inst] = engine->disks[HIDDEN_PLACE];
+		engine->disks[HIDDEN_PLACE] = NULL;
+	}
+	return r;
+}
+
 int64_t
 op_run(struct engine *engine, const struct op *op)
 {
-	struct prmem_disk_args args = {.size_bytes = op->size_bytes};
+	struct prmem_disk_args args = {.size_bytes = op->size_bytes, .reserve = op->old == OP_CREATE_RESERVE};
 	const struct prmem_region_args region = {.path = engine->views ? engine->views->region_path : NULL,
 						 .force = true};
 	struct prmem_instance *inst;
@@ -303,6 +344,13 @@ op_run(struct engine *engine, const struct op *op)
 		return read_page(engine, op);
 	case OP_DISK_CREATE:
 		return prmem_disk_create(engine->pool, &args, NULL);
+	case OP_BEGIN:
+		return prmem_disk_begin(engine->pool, &args, &engine->disks[HIDDEN_PLACE], NULL);
+	case OP_FINISH:
+		return finish(engine, op);
+	case OP_ABANDON:
+		put_handles(engine, HIDDEN_PLACE);
+		return 0;
 	case OP_RESIZE:
 		drop_handles(engine, op->inst);
 		return prmem_disk_resize(engine->pool, name, op->size_bytes, true, NULL);
@@ -365,6 +413,8 @@ op_affects(const struct op *op, uint32_t idx)
 		return op->off == idx;
 	case OP_ERASE_RANGE:
 		return op->off <= idx && idx - op->off < op->len_bytes;
+	case OP_FINISH:
+		return true;
 	default:
 		return false;
 	}
@@ -447,10 +497,10 @@ op_read_result(const struct contents *contents, int32_t content)
 void
 op_text(const struct op *op, char *buf, size_t buf_bytes)
 {
-	static const char *const names[OP_NR_TYPES] = {"write",	      "zero",	     "read",   "disk-create", "resize",
-						       "inst-create", "remove",	     "rename", "set-data",    "store",
-						       "cmpxchg",     "erase-range", "reopen", "format",      "grow",
-						       "add-region",  "repair"};
+	static const char *const names[OP_NR_TYPES] = {"write",	 "zero",     "read",   "disk-create", "begin",
+						       "finish", "abandon",  "resize", "inst-create", "remove",
+						       "rename", "set-data", "store",  "cmpxchg",     "erase-range",
+						       "reopen", "format",   "grow",   "add-region",  "repair"};
 	char name[16];
 
 	op_instance_name(op->name, op_is_of_disk(op), name);

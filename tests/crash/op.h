@@ -12,12 +12,17 @@
 #include "tests/crash/views.h"
 
 #define MAX_INSTANCES 6u /* of a workload, at one time */
+#define HIDDEN_PLACE MAX_INSTANCES /* behind these: the disk that was begun and is not finished */
+#define NR_PLACES (MAX_INSTANCES + 1u)
 
 enum op_type {
 	OP_WRITE, /* disk: off, len_bytes, tag (0: zeroes) */
 	OP_ZERO, /* disk: off, len_bytes */
 	OP_READ, /* disk: one page at off; the result says what was read */
-	OP_DISK_CREATE, /* name, size */
+	OP_DISK_CREATE, /* name, size; old: 0, or OP_CREATE_RESERVE */
+	OP_BEGIN, /* at HIDDEN_PLACE: name, size; old: as above */
+	OP_FINISH, /* inst: the disk that has the name, or a free place; size */
+	OP_ABANDON, /* at HIDDEN_PLACE: close it without having finished it */
 	OP_RESIZE, /* disk: size */
 	OP_INST_CREATE, /* name */
 	OP_REMOVE, /* old: 0, or OP_REMOVE_WIPE for a disk */
@@ -26,7 +31,7 @@ enum op_type {
 	OP_STORE, /* array: index off; a value, or an object with tag and len_bytes */
 	OP_CMPXCHG, /* array: index off; value old (0: nothing) by value tag */
 	OP_ERASE_RANGE, /* array: indices off to off + len_bytes - 1 */
-	OP_REOPEN, /* close the pool and open it again */
+	OP_REOPEN, /* close the pool and open it again; at HIDDEN_PLACE if there is one */
 	OP_FORMAT, /* make a new pool; old: enum prmem_format */
 	OP_GROW, /* the pool: size */
 	OP_ADD_REGION, /* the one that views have */
@@ -35,6 +40,7 @@ enum op_type {
 };
 
 #define OP_REMOVE_WIPE 1u
+#define OP_CREATE_RESERVE 1u
 
 enum op_object {
 	OBJECT_NONE,
@@ -62,8 +68,8 @@ struct engine {
 	void (*user_write)(struct pm *pm, void *dst, const void *src, size_t len_bytes);
 	struct views *views; /* the pool is in several pieces; or NULL */
 	struct prmem_pool *pool;
-	struct prmem_disk *disks[MAX_INSTANCES];
-	struct prmem_instance *insts[MAX_INSTANCES];
+	struct prmem_disk *disks[NR_PLACES];
+	struct prmem_instance *insts[NR_PLACES];
 	bool shared; /* by threads: handles stay open */
 	char notice[160]; /* the last one */
 	unsigned int nr_notices;
@@ -71,6 +77,9 @@ struct engine {
 
 /* engine_open() - Return: as pool_open_pm(); @ret_err says why. */
 int engine_open(struct engine *engine, struct pm *pm, enum prmem_format format, struct prmem_error *ret_err);
+
+/* engine_open_read_only() - Return: as above. */
+int engine_open_read_only(struct engine *engine, struct pm *pm, struct prmem_error *ret_err);
 void engine_close(struct engine *engine);
 
 /* engine_handles() - open what an operation will need, so that it does not take part in the operation. */
@@ -86,11 +95,11 @@ bool op_is_of_disk(const struct op *op);
 void op_instance_name(uint8_t name, bool is_disk, char ret_name[16]);
 const char *op_subsystem(bool is_disk);
 
-/* op_affects() - can it change what is at an index of its instance? */
+/* op_affects() - can it change what is at an index of its instance?  OP_FINISH changes all of it at once. */
 bool op_affects(const struct op *op, uint32_t idx);
 
 /*
- * op_effect() - what is at an index after it.
+ * op_effect() - what is at an index after it; not of OP_FINISH, which brings what is at HIDDEN_PLACE.
  * @ret_matched: of OP_CMPXCHG, whether it found what it expected
  */
 int32_t op_effect(struct contents *contents, const struct op *op, uint32_t idx, int32_t content, bool *ret_matched);

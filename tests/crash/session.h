@@ -7,7 +7,8 @@
  *	1. the invariants of the media (media.h)
  *	2. what was acknowledged is there, what was not is old or new (model.h)
  *	and, the first time that an image is met:
- *	3. it opens, writable and without damage
+ *	3. it opens, writable and without damage; read-only, it shows the same and
+ *	   changes nothing
  *	4. the free pages are those that nothing reaches (P4)
  *	5. opening it wrote only where something was to be repaired, and a
  *	   crash while it did so is explored in the same way

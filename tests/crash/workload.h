@@ -36,7 +36,9 @@ struct workload {
 };
 
 extern const struct workload profile_workloads[], script_workloads[], thread_workloads[], repair_workloads[];
+extern const struct workload replace_workloads[];
 extern const unsigned int nr_profile_workloads, nr_script_workloads, nr_thread_workloads, nr_repair_workloads;
+extern const unsigned int nr_replace_workloads;
 
 /* Sets of indices, ascending. */
 struct index_set {

@@ -172,6 +172,39 @@ a_reservation_can_be_made_and_given_up_later(void)
 	temp_pool_remove(&t);
 }
 
+static void
+a_disk_that_got_smaller_keeps_its_reservation(void)
+{
+	const struct prmem_disk_args args = {.name = "d", .size_bytes = 600 * PAGE, .reserve = true};
+	struct prmem_disk *disk, *other;
+	struct prmem_error err;
+	struct temp_pool t;
+	char buf[PAGE];
+	uint64_t pos = 0;
+
+	temp_pool_make(&t, 4 << 20);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), 0);
+	other = temp_disk(&t, "other", 16 << 20);
+	disk = temp_disk(&t, "d", 1);
+	fill(buf, PAGE, 'x');
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
+	/* Its index gets a level that a disk of two pages has no need of, and keeps it. */
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 599 * PAGE), 0);
+	CHECK_EQ(prmem_disk_resize(t.pool, "d", 2 * PAGE, true, &err), 0);
+	prmem_disk_close(disk);
+	CHECK_EQ(reserved_pages(&t), 1);
+	while (prmem_disk_write(other, buf, PAGE, pos) == 0)
+		pos += PAGE;
+	prmem_disk_close(other);
+	temp_pool_reopen(&t);
+	CHECK_EQ(reserved_pages(&t), 1);
+	disk = temp_disk(&t, "d", 1);
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, PAGE), 0);
+	CHECK_EQ(reserved_pages(&t), 0);
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
 static int
 count_progress(void *opaque, uint64_t done, uint64_t total)
 {
@@ -305,5 +338,6 @@ low_space_is_told_once_each_way(void)
 }
 
 UNIT_MAIN(CASE(requests_are_counted_per_disk_and_pool), CASE(a_label_is_kept), CASE(properties_of_a_disk_change_as_one),
-	  CASE(a_reservation_can_be_made_and_given_up_later), CASE(removing_asks_for_force_and_wipes_when_told),
+	  CASE(a_reservation_can_be_made_and_given_up_later), CASE(a_disk_that_got_smaller_keeps_its_reservation),
+	  CASE(removing_asks_for_force_and_wipes_when_told),
 	  CASE(a_wipe_that_was_interrupted_is_ended_by_the_next_open), CASE(low_space_is_told_once_each_way))

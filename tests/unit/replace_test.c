@@ -171,6 +171,36 @@ what_is_replaced_hands_on_what_it_was_promised(void)
 	temp_pool_remove(&t);
 }
 
+static void
+one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs(void)
+{
+	const struct prmem_disk_args old = {.name = "d", .size_bytes = 40 * PAGE, .reserve = true};
+	const struct prmem_disk_args args = {.name = "d", .size_bytes = 80 * PAGE, .reserve = true};
+	struct prmem_pool_info info;
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	struct seen seen;
+
+	temp_pool_make(&t, 1 << 20);
+	CHECK_EQ(prmem_disk_create(t.pool, &old, NULL), 0);
+	CHECK_EQ(prmem_disk_begin(t.pool, &args, &disk, NULL), 0);
+	fill(disk, 'n');
+	CHECK_EQ(prmem_disk_finish(disk, 60 * PAGE, PRMEM_FINISH_REPLACE, NULL), 0);
+	prmem_disk_close(disk);
+	/* As counted while it went, and as counted anew. */
+	for (int i = 0; i < 2; i++) {
+		seen = list(t.pool);
+		CHECK_EQ(seen.nr, 1);
+		CHECK(seen.info.reserved);
+		CHECK_EQ(seen.info.nr_promised, 61 - NR_PAGES - seen.info.nr_nodes);
+		prmem_pool_info(t.pool, &info);
+		CHECK_EQ(info.nr_reserved, seen.info.nr_promised);
+		check_is_clean(t.pool, 1);
+		temp_pool_reopen(&t);
+	}
+	temp_pool_remove(&t);
+}
+
 /* ---- killed in the middle ---- */
 
 static const struct pm_ops *real_ops;
@@ -312,4 +342,5 @@ killed_anywhere_it_is_the_old_or_the_new_one(void)
 }
 
 UNIT_MAIN(CASE(nobody_sees_it_before_it_is_finished), CASE(what_is_replaced_hands_on_what_it_was_promised),
+	  CASE(one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs),
 	  CASE(killed_anywhere_it_is_the_old_or_the_new_one))
