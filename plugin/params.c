@@ -93,6 +93,19 @@ parse_size(const char *what, const char *text, uint64_t min_bytes, uint64_t max_
 	return 0;
 }
 
+/* A path is named in errors and in the log, which are lines. */
+static int
+check_path(const char *key, const char *value)
+{
+	for (const char *p = value; *p; p++) {
+		if (iscntrl((unsigned char)*p)) {
+			nbdkit_error("%s=%s has a control character in it: give a path without", key, shown(value));
+			return -1;
+		}
+	}
+	return 0;
+}
+
 static int
 param_pool(const char *value)
 {
@@ -100,12 +113,8 @@ param_pool(const char *value)
 		nbdkit_error("pool= is empty: give the path of the pool, such as /dev/dax0.0 or /var/lib/prmem/pool");
 		return -1;
 	}
-	for (const char *p = value; *p; p++) {
-		if (iscntrl((unsigned char)*p)) {
-			nbdkit_error("pool=%s has a control character in it: give a path without", shown(value));
-			return -1;
-		}
-	}
+	if (check_path("pool", value) < 0)
+		return -1;
 	/* nbdkit goes to / when it goes into the background. */
 	params.pool = nbdkit_absolute_path(value);
 	return params.pool ? 0 : -1;
@@ -182,6 +191,8 @@ param_region(const char *value)
 		nbdkit_error("region= is empty: give the path of a region that was added to the pool");
 		return -1;
 	}
+	if (check_path("region", value) < 0)
+		return -1;
 	path = nbdkit_absolute_path(value);
 	if (!path)
 		return -1;
@@ -190,13 +201,20 @@ param_region(const char *value)
 	return 0;
 }
 
+/* The words that nbdkit_parse_bool() knows, whose error shows the value as it is and names no parameter. */
 static int
 param_degraded(const char *value)
 {
-	int on = nbdkit_parse_bool(value);
+	static const char *const words[] = {"0", "1", "no", "yes", "n", "y", "false", "true", "f", "t", "off", "on"};
 
-	params.degraded = on > 0;
-	return on < 0 ? -1 : 0;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(value, words[i]) == 0) {
+			params.degraded = i % 2 != 0;
+			return 0;
+		}
+	}
+	nbdkit_error("degraded=%s is neither yes nor no: give one of them", shown(value));
+	return -1;
 }
 
 static int

@@ -10,6 +10,7 @@
 
 /*
  * error_set() - describe a failure in one line: what, where, what to do.
+ * Control characters of what it quotes become '?'.
  * @err: may be NULL
  * @code: a negative errno
  * Return: @code, for `return error_set(...)`.

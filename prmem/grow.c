@@ -298,6 +298,15 @@ check_unused(struct prmem_pool *pool, const struct region_opened *opened, struct
 		     : 0;
 }
 
+#define TOO_LARGE "a pool has less than 16 TiB, and this would be more"
+
+/* Page number 2^32 - 1 stays unused. */
+static bool
+has_numbers_for(const struct prmem_pool *pool, uint64_t nr_pages)
+{
+	return nr_pages <= UINT32_MAX - pool->nr_pages;
+}
+
 static int
 check_region(struct prmem_pool *pool, const struct prmem_region_args *args, const struct region_opened *opened,
 	     struct prmem_error *err)
@@ -308,12 +317,12 @@ check_region(struct prmem_pool *pool, const struct prmem_region_args *args, cons
 	if (nr < REGION_PAGES_MIN)
 		return error_set(err, -EINVAL, "region %.200s: too small: %" PRIu64 " bytes", args->path,
 				 opened->pm->len_bytes);
-	if (nr > UINT32_MAX - pool->nr_pages)
-		return error_set(err, -ENOSPC, "region %.200s: a pool has less than 16 TiB, and this would be more",
-				 args->path);
+	if (!has_numbers_for(pool, nr))
+		return error_set(err, -ENOSPC, "region %.200s: " TOO_LARGE, args->path);
 	if (opened->pm->is_pmem != pool->pm->is_pmem)
-		return error_set(err, -EINVAL, "region %.200s: is %spersistent memory, and the pool is %s", args->path,
-				 opened->pm->is_pmem ? "" : "no ", pool->pm->is_pmem ? "" : "not");
+		return error_set(err, -EINVAL, "region %.200s: is %s: add one of the pool's kind", args->path,
+				 opened->pm->is_pmem ? "persistent memory, and the pool is not"
+						     : "no persistent memory, and the pool is");
 	r = opened->was_empty ? 0 : check_not_own(pool, opened, err);
 	return r < 0 || args->force || opened->was_empty ? r : check_unused(pool, opened, err);
 }
@@ -419,11 +428,14 @@ prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, 
 	    atomic_load(&pool->nr_regions) == SB_MAX_REGIONS)
 		return error_set(err, -ENOSPC, "pool %.200s: has %u regions already, more it cannot have", pool->path,
 				 SB_MAX_REGIONS);
+	/* Before a file of such a size is made. */
+	if (!has_numbers_for(pool, args->region_size_bytes >> PRMEM_PAGE_SHIFT))
+		return error_set(err, -ENOSPC, "region %.200s: " TOO_LARGE, args->path);
 	r = region_file_open(args->path, args->region_size_bytes, false, &opened, err);
 	if (r < 0)
 		return r;
 	r = add_locked(pool, args, &opened, err);
 	if (r < 0)
-		region_file_close(&opened);
+		region_file_undo(&opened, args->path);
 	return r;
 }

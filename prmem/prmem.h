@@ -217,7 +217,8 @@ struct prmem_region_args {
  * Return: 0; -EMEDIUMTYPE (there is something on it), -EEXIST (it is a part of
  *   this pool already, or a copy of one; forced, too), -EBUSY (somebody has it), -EINVAL (too small, not its kind), -ENOSPC (the pool has as many
  *   regions as it can have, or 16 TiB), -EROFS, -ENOMEM, -EIO, or what the
- *   system said.  On failure the pool is as it was.
+ *   system said.  On failure the pool is as it was, and a file that was to be
+ *   made is not there.
  */
 int prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, struct prmem_error *err);
 

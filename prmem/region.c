@@ -85,6 +85,7 @@ region_file_open(const char *path, uint64_t new_size_bytes, bool read_only, stru
 		owner_lock_release(opened.file->lock);
 		goto free_file;
 	}
+	opened.was_created = b.created;
 	opened.was_empty = b.was_empty;
 	*ret_opened = opened;
 	return 0;
@@ -99,6 +100,21 @@ void
 region_file_close(const struct region_opened *opened)
 {
 	opened->pm->ops->close(opened->pm);
+	owner_lock_release(opened->file->lock);
+	free(opened->file);
+}
+
+void
+region_file_undo(const struct region_opened *opened, const char *path)
+{
+	const struct backing b = {
+		.fd = owner_lock_fd(opened->file->lock),
+		.created = opened->was_created,
+		.was_empty = opened->was_empty,
+	};
+
+	opened->pm->ops->close(opened->pm);
+	backing_undo(&b, path, true);
 	owner_lock_release(opened->file->lock);
 	free(opened->file);
 }

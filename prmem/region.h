@@ -27,7 +27,7 @@ uint32_t region_header_crc(const struct region_media *header);
 struct region_opened {
 	struct pm *pm;
 	struct region_file *file;
-	bool was_empty; /* it is a new file */
+	bool was_created, was_empty; /* a new file: by this open; without content before it */
 };
 
 /*
@@ -38,6 +38,9 @@ struct region_opened {
 MUST_CHECK int region_file_open(const char *path, uint64_t new_size_bytes, bool read_only,
 				struct region_opened *ret_opened, struct prmem_error *err);
 void region_file_close(const struct region_opened *opened);
+
+/* region_file_undo() - close it, for it has not become a region: a new file is as it was before, or gone. */
+void region_file_undo(const struct region_opened *opened, const char *path);
 
 /*
  * regions_open() - open all added regions that the pool's superblock names.

@@ -59,6 +59,9 @@ copies() {
 	refuse 1 'cannot be read' import "$pool" "$1.new" "$tmp"
 	refuse 1 'cannot be made' export "$pool" "$1" "$tmp/no/out"
 	refuse 1 'there is no disk' export "$pool" "$1.new" "$tmp/new"
+	ctl export "$pool" "$1.new" - --json >"$tmp/out" 2>"$tmp/err" || true
+	[ ! -s "$tmp/out" ] || fail "$1: what is said of a disk is in its image: $(cat "$tmp/out")"
+	grep -q '^{"error":' "$tmp/err" || fail "$1: no object says why: $(cat "$tmp/err")"
 	if true | ctl import "$pool" "$1.new" - >/dev/null 2>&1; then
 		fail "$1: nothing was imported"
 	fi
@@ -71,12 +74,13 @@ copies() {
 		ulimit -f 1000
 		trap '' XFSZ
 		ctl export "$pool" "$1" "$tmp/old"
-	) >/dev/null 2>&1 || status=$?
+	) >/dev/null 2>"$tmp/err" || status=$?
 	is "$status" 1 "$1: status of an export that does not fit"
+	is "$(cat "$tmp/err")" "prmemctl: $tmp/old: cannot be written: File too large" "$1: what is said when it does not fit"
 	is "$(cat "$tmp/old")" old "$1: the file that was there"
 	status=0
 	ctl export "$pool" "$1" - 2>"$tmp/err" | head -c 100000 >/dev/null || status=${PIPESTATUS[0]}
-	grep -q 'cannot be written' "$tmp/err" || fail "$1: nobody said that the reader is gone: $(cat "$tmp/err")"
+	is "$(cat "$tmp/err")" "prmemctl: -: cannot be written: Broken pipe" "$1: what is said when the reader is gone"
 	if ls "$tmp"/*.prmem-* 2>/dev/null; then
 		fail "$1: something is left of an export"
 	fi
@@ -95,6 +99,26 @@ cmp "$tmp/nbd" "$tmp/image" || fail "nbdcopy reads something else"
 ctl create "$pool" nbd 67000001 >/dev/null
 nbdcopy "$tmp/image" "$(uri s nbd)"
 ctl export "$pool" nbd - 2>/dev/null | cmp - "$tmp/image" || fail "what nbdcopy wrote is exported otherwise"
+
+# What becomes shorter while it is read has lost its end, and that is no hole: the
+# server is held up until it has, by when the client knows how long it was.
+head -c 3M /dev/urandom >"$tmp/shrinking"
+kill -STOP "${server_pid[s]}"
+LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" import "$pool" shrunk "$tmp/shrinking" >"$tmp/out" 2>"$tmp/err" </dev/null &
+importer=$!
+asks_the_server() {
+	find "/proc/$importer/fd" -lname 'socket:*' 2>/dev/null | grep -q .
+}
+wait_for asks_the_server
+truncate -s 1M "$tmp/shrinking"
+kill -CONT "${server_pid[s]}"
+status=0
+wait "$importer" || status=$?
+is "$status" 1 "status of an import of a file that became shorter"
+is "$(cat "$tmp/err")" "prmemctl: $tmp/shrinking: became shorter while it was read" "what is said of a file that became shorter"
+if ctl list "$pool" | grep shrunk; then
+	fail "a file that became shorter is a disk"
+fi
 stop s
 
 # Damage is an error, and not a part of an image.

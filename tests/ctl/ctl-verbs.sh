@@ -84,6 +84,9 @@ pool() {
 	local i
 	show grow "$1" --size 1M
 	show grow "$1" --size 17T
+	show grow "$1" --size 16T
+	show grow "$1" --add "$tmp/huge" --add-size 16T
+	[ ! -e "$tmp/huge" ] || echo 'a file was made'
 	show grow "$1" --size 32M
 	cp "$1" "$tmp/copy"
 	cp "$tmp/other.pool" "$1.other"

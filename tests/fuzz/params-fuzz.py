@@ -31,6 +31,7 @@ SIZES = ["0", "1", "1M", "1m", "1048576", "2M", "3M", "16T", "17T", "16E", "-1",
          "18446744073709551616", "1,2", "9" * 400, "\n", "1\n2", "%s%n", "\N{SNOWMAN}"]
 NAMES = ["pram0", "pram1", "PRAM0", "", "a/b", "a@b", "a b", "a\nb", "%s", "x" * 63, "x" * 64, "\N{SNOWMAN}"]
 WORDS = ["auto", "never", "Never", "", "yes", "\n", "force "]
+FLAGS = ["yes", "no", "0", "ON", "", "2", "maybe", "no\n", "\x1b[2J", "y\r", "%s", "x" * 400, "\N{SNOWMAN}"]
 NUMBERS = ["1", "2", "3", "0", "-1", "65536", "65537", "1x", "", "4294967298"]
 
 
@@ -38,7 +39,7 @@ def value(key):
     """A value for a key, as a rule of the right kind."""
     kinds = {
         "size": SIZES, "pool-size": SIZES, "low-space": SIZES, "disk": NAMES, "format": WORDS,
-        "max-disks": NUMBERS,
+        "max-disks": NUMBERS, "degraded": FLAGS, "region": NAMES,
         "sizes": [",".join(rng.choice(SIZES[:7] if rng.random() < 0.7 else SIZES)
                            for _ in range(rng.choice([0, 1, 2, 2, 3, 300])))],
     }
@@ -54,7 +55,7 @@ def digest():
 
 def run(number):
     read_only = rng.random() < 0.5
-    keys = ["size", "sizes", "disk", "format", "max-disks", "low-space", "pool-size"]
+    keys = ["size", "sizes", "disk", "format", "max-disks", "low-space", "pool-size", "degraded", "region"]
     given = [f"pool={pool}"] if rng.random() < 0.95 else [f"pool={rng.choice(NAMES[3:])}"]
     given += [f"{key}={value(key)}" for key in rng.sample(keys, rng.randint(0, 3))]
     if rng.random() < 0.1:

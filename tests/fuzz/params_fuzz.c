@@ -49,17 +49,6 @@ nbdkit_absolute_path(const char *path)
 	return text;
 }
 
-int
-nbdkit_parse_bool(const char *text)
-{
-	if (strcmp(text, "1") == 0 || strcmp(text, "yes") == 0)
-		return 1;
-	if (strcmp(text, "0") == 0 || strcmp(text, "no") == 0)
-		return 0;
-	nbdkit_error("not yes or no: that is all that is to be said here");
-	return -1;
-}
-
 const char *
 nbdkit_strndup_intern(const char *text, size_t len_bytes)
 {
@@ -150,6 +139,8 @@ random_value(const char *key, char *text, size_t max)
 {
 	static const char *const formats[] = {"auto", "never", "force", "AUTO", ""};
 	static const char *const numbers[] = {"1", "2", "256", "65536", "65537", "0", "-1", "1 ", "4294967297"};
+	static const char *const flags[] = {"yes", "no", "1",  "0", "ON", "off", "True",
+					    "f",   "y",	 "n ", "2", "",	  "nope"};
 
 	if (unit_random() % 5 == 0)
 		random_noise(text, max);
@@ -159,7 +150,9 @@ random_value(const char *key, char *text, size_t max)
 		snprintf(text, max, "%s", ONE_OF(formats));
 	else if (strcmp(key, "max-disks") == 0)
 		snprintf(text, max, "%s", ONE_OF(numbers));
-	else if (strcmp(key, "pool") == 0 || strcmp(key, "disk") == 0)
+	else if (strcmp(key, "degraded") == 0)
+		snprintf(text, max, "%s", ONE_OF(flags));
+	else if (strcmp(key, "pool") == 0 || strcmp(key, "disk") == 0 || strcmp(key, "region") == 0)
 		snprintf(text, max, "name%u", (unsigned int)(unit_random() % 9));
 	else
 		(void)random_size(text, max);
@@ -220,6 +213,9 @@ compare(const char *const *keys, char (*values)[4096], size_t nr)
 				v += len + (v[len] == ',');
 			}
 			CHECK(*v == '\0' && params.nr_wanted >= 1 && params.nr_wanted <= params.max_disks);
+		} else if (strcmp(keys[i], "degraded") == 0) {
+			CHECK(*v != '\0' && strchr(params.degraded ? "1yYtToO" : "0nNfFoO", *v) != NULL);
+			CHECK(tolower((unsigned char)*v) != 'o' || params.degraded == (strlen(v) == 2));
 		} else if (strcmp(keys[i], "disk") == 0) {
 			CHECK_STR(params.disk, v);
 			CHECK(disk_name_is_valid(v));
@@ -242,8 +238,9 @@ begin_anew(void)
 static bool
 try_one(void)
 {
-	static const char *const keys[] = {"size", "sizes", "pool-size", "format", "max-disks", "low-space",
-					   "disk", "pool",  "Pool",	 "x",	   "pool_size", "sizes."};
+	static const char *const keys[] = {"size",	"sizes",    "pool-size", "format", "max-disks",
+					   "low-space", "degraded", "region",	 "disk",   "pool",
+					   "Pool",	"x",	    "pool_size", "sizes."};
 	static char values[MAX_PARAMS][4096];
 	const char *chosen[MAX_PARAMS];
 	size_t nr = unit_random() % (MAX_PARAMS - 1) + 1;
@@ -253,7 +250,7 @@ try_one(void)
 	chosen[0] = "pool";
 	for (size_t i = 0; i < nr && r == 0; i++) {
 		if (i > 0)
-			chosen[i] = one_of(keys, unit_random() % 8 == 0 ? ARRAY_SIZE(keys) : 7);
+			chosen[i] = one_of(keys, unit_random() % 8 == 0 ? ARRAY_SIZE(keys) : 9);
 		random_value(chosen[i], values[i], sizeof values[i]);
 		r = params_config(chosen[i], values[i]);
 		CHECK(r == 0 || r == -1);

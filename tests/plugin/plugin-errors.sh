@@ -58,6 +58,14 @@ bad 'format= is unknown: give' "$good" format=
 for n in 0 -1 x '' 65537 1M 99999999999999999999; do
 	bad 'max-disks=.* is no number of disks: give 1 to 65536' "$good" "max-disks=$n"
 done
+for flag in '' 2 maybe yess 'no ' $'no\n' $'\e[2J' "$(printf 'y%.0s' {1..400})"; do
+	bad 'degraded=.* is neither yes nor no: give' -r -- "$good" "degraded=$flag"
+	if grep -vE '^nbdkit: .{0,250}$' "$tmp/refused.out"; then
+		fail "more than one line, or a long one: degraded=$flag"
+	fi
+done
+bad 'degraded= is given without -r' "$good" degraded=ON
+bad 'region=two\?lines has a control character' "$good" region=$'two\nlines'
 bad 'pool-size= is too small \(4K\): give 256 KiB at least' "$good" pool-size=4K
 bad 'pool-size= is too large \(17T\): give 16 TiB at most' "$good" pool-size=17T
 

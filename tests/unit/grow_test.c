@@ -348,6 +348,64 @@ a_region_that_holds_something_is_refused(void)
 	rmdir(t.dir);
 }
 
+/* As what this machine has is all of one kind, and small, the pool's idea of itself is changed. */
+static void
+a_region_of_another_kind_or_one_too_many_is_refused(void)
+{
+	struct prmem_region_args region = {.region_size_bytes = 1 << 20};
+	struct temp_pool t;
+	struct prmem_error err;
+	uint64_t nr_pages;
+	char path[120];
+	struct stat st;
+	FILE *f;
+
+	temp_pool_make(&t, 1 << 20);
+	make_region_path(&t, path);
+	region.path = path;
+	for (int made = 0; made < 2; made++) {
+		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
+		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EINVAL);
+		CHECK(strstr(err.message, t.pool->pm->is_pmem
+						  ? "no persistent memory, and the pool is: add"
+						  : "is persistent memory, and the pool is not: add") != NULL);
+		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
+
+		nr_pages = t.pool->nr_pages;
+		t.pool->nr_pages = UINT32_MAX - 255;
+		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -ENOSPC);
+		CHECK(strstr(err.message, "less than 16 TiB") != NULL);
+		CHECK_EQ(prmem_grow(t.pool, UINT64_C(16) << 40, &err), -EINVAL);
+		CHECK(strstr(err.message, "less than 16 TiB") != NULL);
+		t.pool->nr_pages = nr_pages;
+
+		/* What was to be made is gone again, what was there is as it was. */
+		CHECK_EQ(stat(path, &st), made ? 0 : -1);
+		if (made) {
+			CHECK_EQ(st.st_size, 1 << 20);
+			CHECK_EQ(st.st_blocks, 0);
+			break;
+		}
+		f = fopen(path, "w");
+		CHECK(f != NULL);
+		fclose(f);
+		/* An empty file gets a size, and is empty again. */
+		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
+		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EINVAL);
+		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
+		CHECK_EQ(stat(path, &st), 0);
+		CHECK_EQ(st.st_size, 0);
+		CHECK_EQ(truncate(path, 1 << 20), 0);
+		region.region_size_bytes = 0;
+	}
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	check_is_clean(&t);
+	temp_pool_reopen(&t);
+	check_is_clean(&t);
+	unlink(path);
+	temp_pool_remove(&t);
+}
+
 static void
 copy_file(const char *from, const char *to)
 {
@@ -580,5 +638,6 @@ killed_anywhere_it_is_grown_or_not(void)
 UNIT_MAIN(CASE(a_full_pool_goes_on_after_it_grew), CASE(a_grown_pool_has_as_much_room_as_a_new_one),
 	  CASE(a_run_never_spans_what_was_mapped_apart), CASE(an_interrupted_growth_is_taken_back_or_done),
 	  CASE(a_region_is_part_of_the_pool_for_good), CASE(a_region_that_holds_something_is_refused),
-	  CASE(what_is_a_part_of_the_pool_is_not_added_again),
-	  CASE(killed_anywhere_it_is_grown_or_not), CASE(readers_and_writers_go_on_meanwhile))
+	  CASE(a_region_of_another_kind_or_one_too_many_is_refused),
+	  CASE(what_is_a_part_of_the_pool_is_not_added_again), CASE(killed_anywhere_it_is_grown_or_not),
+	  CASE(readers_and_writers_go_on_meanwhile))

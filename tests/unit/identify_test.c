@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * prmem_probe(): a look at a pool from outside, with and without a holder.
+ * prmem_probe(): a look at a pool from outside, with and without a holder; and
+ * what is said of it.
  */
+#include "prmem/error.h"
 #include "tests/unit/pool_file.h"
 
 static void
@@ -113,5 +115,30 @@ what_is_no_pool_is_said_to_be_none(void)
 	work_dir_remove();
 }
 
+static void
+what_is_said_is_one_line(void)
+{
+	static const char odd[] = "a\nb\x1b[2J\x7f\xc2\x9b \xc3\xa9 \xc2\xa0";
+	struct prmem_error err = {0};
+	struct prmem_pool *pool;
+	struct prmem_open_args args = {.read_only = true};
+	char longest[sizeof err.message + 8];
+
+	work_dir_make(NULL);
+	args.path = in_dir(odd);
+	CHECK_EQ(prmem_open(&args, &pool, &err), -ENOENT);
+	CHECK(strstr(err.message, "/a?b?[2J??? \xc3\xa9 \xc2\xa0: no such") != NULL);
+	CHECK_EQ(prmem_probe(args.path, &(struct prmem_probe_info){0}, &err), -ENOENT);
+	CHECK(strstr(err.message, "/a?b?[2J???") != NULL);
+	/* Cut in the middle of a letter. */
+	memset(longest, '\n', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	longest[sizeof err.message - 2] = '\xc2';
+	CHECK_EQ(error_set(&err, -EIO, "%s", longest), -EIO);
+	CHECK_EQ(strlen(err.message), sizeof err.message - 1);
+	CHECK(strchr(err.message, '\n') == NULL);
+	work_dir_remove();
+}
+
 UNIT_MAIN(CASE(a_pool_is_known_with_and_without_its_holder), CASE(one_superblock_of_two_is_enough),
-	  CASE(what_is_no_pool_is_said_to_be_none))
+	  CASE(what_is_no_pool_is_said_to_be_none), CASE(what_is_said_is_one_line))

@@ -92,7 +92,7 @@ find_pool(const char *name, struct args *args)
 		path = read_config(file, args);
 		fclose(file);
 		if (path == NULL || path[0] != '/') {
-			say_error("%s: has no POOL= with a path", config_path);
+			(void)failed(args, -EIO, "%.200s: has no POOL= with a path", config_path);
 			free(path);
 			free(config_path);
 			return NULL;
@@ -100,7 +100,7 @@ find_pool(const char *name, struct args *args)
 	} else {
 		path = absolute(name);
 		if (path == NULL)
-			say_error("%.200s: cannot be found: %s", name, strerror(errno));
+			(void)failed(args, -errno, "%.200s: cannot be found: %s", name, strerror(errno));
 	}
 	free(config_path);
 	return path;

@@ -3,6 +3,7 @@
  * export, import.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,8 +13,28 @@
 struct copy {
 	struct progress progress;
 	struct file_end end;
-	bool failed; /* this end, and said so */
+	bool failed; /* this end */
 };
+
+int
+end_failed(struct file_end *end, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (interrupted || end->why[0] != '\0')
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(end->why, sizeof end->why, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* The end failed before anything was asked for. */
+static int
+say_why(const struct args *args, const struct copy *copy)
+{
+	return failed(args, -EIO, "%s", copy->end.why[0] != '\0' ? copy->end.why : "it was interrupted");
+}
 
 static int
 on_progress(void *opaque, uint64_t done, uint64_t total)
@@ -52,18 +73,14 @@ static int
 end_export(const struct args *args, struct copy *copy, struct json_object *result)
 {
 	char size[SIZE_TEXT_BYTES], data[SIZE_TEXT_BYTES];
-	/* Standard output is the disk: what is said goes beside it. */
-	FILE *out = strcmp(args->rest[1], "-") == 0 ? stderr : stdout;
 
 	if (copy->failed || sink_finish(&copy->end, number_in(result, "size")) < 0)
-		return failed(args, -EIO, "disk %s: was not exported", args->rest[0]);
+		return say_why(args, copy);
 	if (args->json)
-		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(result,
-						       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		print_json(result);
 	else
-		fprintf(out, "disk %s: %s exported, %s of it data\n", args->rest[0],
-			size_text(number_in(result, "size"), size), size_text(number_in(result, "data"), data));
+		printf("disk %s: %s exported, %s of it data\n", args->rest[0],
+		       size_text(number_in(result, "size"), size), size_text(number_in(result, "data"), data));
 	return EXIT_OK;
 }
 
@@ -82,12 +99,15 @@ run_export(const struct args *args)
 
 	if (sink_open(&copy.end, args->rest[1]) < 0) {
 		sink_close(&copy.end);
-		return exit_for(args, -EIO);
+		return say_why(args, &copy);
 	}
+	/* Standard output is the disk, and the end has it: what is said goes beside it. */
+	if (strcmp(args->rest[1], "-") == 0)
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
 	request = new_request("export");
 	ask_text(request, "disk", args->rest[0]);
 	progress_begin(&copy.progress, args);
-	status = ask(args, request, &io, &result);
+	status = ask_with_end(args, request, &io, copy.end.why, &result);
 	progress_end(&copy.progress);
 	if (status == EXIT_OK)
 		status = end_export(args, &copy, result);
@@ -103,22 +123,23 @@ run_import(const struct args *args)
 	const struct control_io io = {.progress = on_progress, .take = on_take, .opaque = &copy};
 	struct json_object *request, *result = NULL;
 	char size[SIZE_TEXT_BYTES], data[SIZE_TEXT_BYTES];
+	uint64_t data_bytes;
 	int status;
 
-	if (source_open(&copy.end, args->rest[1]) < 0) {
+	if (source_open(&copy.end, args->rest[1]) < 0 || source_data_bytes(&copy.end, &data_bytes) < 0) {
 		source_close(&copy.end);
-		return exit_for(args, -EIO);
+		return say_why(args, &copy);
 	}
 	request = new_request("import");
 	ask_text(request, "disk", args->rest[0]);
 	if (!copy.end.is_stream)
 		ask_number(request, "size", copy.end.size_bytes);
-	if (source_data_bytes(&copy.end) > 0)
-		ask_number(request, "data", source_data_bytes(&copy.end));
+	if (data_bytes > 0)
+		ask_number(request, "data", data_bytes);
 	if (args->force)
 		ask_flag(request, "force");
 	progress_begin(&copy.progress, args);
-	status = ask(args, request, &io, &result);
+	status = ask_with_end(args, request, &io, copy.end.why, &result);
 	progress_end(&copy.progress);
 	source_close(&copy.end);
 	if (status != EXIT_OK)

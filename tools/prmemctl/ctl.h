@@ -112,7 +112,10 @@ void ask_flag(struct json_object *request, const char *key);
  */
 int ask(const struct args *args, struct json_object *request, const struct control_io *io,
 	struct json_object **ret_result);
-/* The same, and the result is printed: as JSON, or by @print. */
+/* The same; @why, when it has text in it in the end, is why it failed, and all that is said. */
+int ask_with_end(const struct args *args, struct json_object *request, const struct control_io *io, const char *why,
+		 struct json_object **ret_result);
+/* The same as ask(), and the result is printed: as JSON, or by @print. */
 int ask_and_print(const struct args *args, struct json_object *request,
 		  void (*print)(const struct args *args, struct json_object *result));
 void print_json(struct json_object *object);

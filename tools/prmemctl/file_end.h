@@ -18,9 +18,13 @@ struct file_end {
 	bool is_file; /* has a length of its own */
 	uint64_t pos; /* stream: how far it is */
 	uint64_t size_bytes;
+	char why[320]; /* it failed, in words; stays empty when it was interrupted */
 };
 
-/* All of these say why when they fail, and return -1 then. */
+/* end_failed() - note why, unless that is known already.  Return: -1. */
+int end_failed(struct file_end *end, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* All of these return -1 when they fail; why is in end->why then. */
 int sink_open(struct file_end *end, const char *name);
 int sink_write(struct file_end *end, const void *buf, uint32_t len_bytes, uint64_t off);
 int sink_finish(struct file_end *end, uint64_t size_bytes);
@@ -28,8 +32,8 @@ int sink_finish(struct file_end *end, uint64_t size_bytes);
 void sink_close(struct file_end *end);
 
 int source_open(struct file_end *end, const char *name);
-/* Return: the bytes of a file that are no hole; 0 when that cannot be known before. */
-uint64_t source_data_bytes(struct file_end *end);
+/* *ret_bytes: the bytes of a file that are no hole; 0 when that cannot be known before. */
+int source_data_bytes(struct file_end *end, uint64_t *ret_bytes);
 /* Return: 1 and *ret_len_bytes of data for *ret_off; 0 at the end, *ret_off is the size; -1. */
 int source_read(struct file_end *end, void *buf, uint32_t buf_bytes, uint32_t *ret_len_bytes, uint64_t *ret_off);
 void source_close(struct file_end *end);

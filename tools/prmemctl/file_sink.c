@@ -13,10 +13,9 @@
 #define ZEROES_BYTES (256u << 10)
 
 static int
-sink_failed(const struct file_end *end, const char *what)
+sink_failed(struct file_end *end, const char *what)
 {
-	say_error("%.200s: cannot be %s: %s", end->name, what, strerror(errno));
-	return -1;
+	return end_failed(end, "%.200s: cannot be %s: %s", end->name, what, strerror(errno));
 }
 
 static void
@@ -53,7 +52,7 @@ open_temp(struct file_end *end, const struct stat *old)
 int
 sink_open(struct file_end *end, const char *name)
 {
-	struct stat st;
+	struct stat st = {0};
 	int r = 0;
 
 	*end = (struct file_end){.name = name, .fd = -1};
@@ -61,13 +60,11 @@ sink_open(struct file_end *end, const char *name)
 		end->fd = dup(STDOUT_FILENO);
 		if (end->fd < 0)
 			return sink_failed(end, "written");
-		if (isatty(end->fd)) {
-			say_error("a disk is not for a terminal; name a file, or use a pipe");
-			return -1;
-		}
+		if (isatty(end->fd))
+			return end_failed(end, "a disk is not for a terminal; name a file, or use a pipe");
 	} else if (stat(name, &st) < 0 && errno == ENOENT) {
 		end->path = strdup(name);
-		r = open_temp(end, NULL);
+		r = end->path == NULL ? sink_failed(end, "made") : open_temp(end, NULL);
 	} else if (S_ISREG(st.st_mode)) {
 		/* Through links, so that they stay. */
 		end->path = realpath(name, NULL);

@@ -9,10 +9,15 @@
 #include "tools/prmemctl/file_end.h"
 
 static int
-source_failed(const struct file_end *end)
+source_failed(struct file_end *end)
 {
-	say_error("%.200s: cannot be read: %s", end->name, strerror(errno));
-	return -1;
+	return end_failed(end, "%.200s: cannot be read: %s", end->name, strerror(errno));
+}
+
+static int
+source_shrank(struct file_end *end)
+{
+	return end_failed(end, "%.200s: became shorter while it was read", end->name);
 }
 
 int
@@ -36,10 +41,8 @@ source_open(struct file_end *end, const char *name)
 	size = lseek(end->fd, 0, SEEK_END);
 	if (size < 0)
 		return source_failed(end);
-	if (size == 0) {
-		say_error("%.200s: is empty: nothing to import", name);
-		return -1;
-	}
+	if (size == 0)
+		return end_failed(end, "%.200s: is empty: nothing to import", name);
 	end->size_bytes = (uint64_t)size;
 	return 0;
 }
@@ -80,6 +83,9 @@ next_data(struct file_end *end)
 		return (int64_t)(end->size_bytes - end->pos);
 	data = lseek(end->fd, (off_t)end->pos, SEEK_DATA);
 	if (data < 0 && errno == ENXIO) {
+		/* No data up to the end; which is where it was, or the rest is lost and no hole. */
+		if (lseek(end->fd, 0, SEEK_END) < (off_t)end->size_bytes)
+			return source_shrank(end);
 		end->pos = end->size_bytes;
 		return 0;
 	}
@@ -95,20 +101,25 @@ next_data(struct file_end *end)
 	return hole > data ? hole - data : 0;
 }
 
-uint64_t
-source_data_bytes(struct file_end *end)
+int
+source_data_bytes(struct file_end *end, uint64_t *ret_bytes)
 {
 	uint64_t nr_bytes = 0, pos = end->pos;
 	int64_t len;
 
-	if (end->is_stream || !end->is_file)
+	if (end->is_stream || !end->is_file) {
+		*ret_bytes = 0;
 		return 0;
+	}
 	while ((len = next_data(end)) > 0) {
 		nr_bytes += (uint64_t)len;
 		end->pos += (uint64_t)len;
 	}
 	end->pos = pos;
-	return len < 0 ? 0 : nr_bytes;
+	if (len < 0)
+		return -1;
+	*ret_bytes = nr_bytes;
+	return 0;
 }
 
 static bool
@@ -129,10 +140,8 @@ source_read(struct file_end *end, void *buf, uint32_t buf_bytes, uint32_t *ret_l
 		n = want == 0 ? 0 : read_all(end, buf, want < buf_bytes ? (uint64_t)want : buf_bytes);
 		if (n < 0)
 			return -1;
-		if (n == 0 && !end->is_stream && end->pos < end->size_bytes) {
-			say_error("%.200s: became shorter while it was read", end->name);
-			return -1;
-		}
+		if (n == 0 && !end->is_stream && end->pos < end->size_bytes)
+			return source_shrank(end);
 		*ret_off = n == 0 && !end->is_stream ? end->size_bytes : end->pos;
 		*ret_len_bytes = (uint32_t)n;
 		end->pos += (uint64_t)n;

@@ -137,13 +137,18 @@ get_answer(const struct args *args, struct json_object *request, const struct co
 }
 
 int
-ask(const struct args *args, struct json_object *request, const struct control_io *io, struct json_object **ret_result)
+ask_with_end(const struct args *args, struct json_object *request, const struct control_io *io, const char *why,
+	     struct json_object **ret_result)
 {
 	struct json_object *answer = NULL, *error;
 	struct prmem_error err = {0};
 	int r = get_answer(args, request, io, &answer, &err), status;
 
 	json_object_put(request);
+	if (why[0] != '\0' && (r < 0 || !flag_in(answer, "ok"))) {
+		json_object_put(answer);
+		return failed(args, -EIO, "%s", why);
+	}
 	if (r < 0)
 		return failed(args, r, "%s", err.message[0] != '\0' ? err.message : strerror(-r));
 	if (flag_in(answer, "ok")) {
@@ -160,6 +165,12 @@ ask(const struct args *args, struct json_object *request, const struct control_i
 	status = exit_for(args, -EIO);
 	json_object_put(answer);
 	return status;
+}
+
+int
+ask(const struct args *args, struct json_object *request, const struct control_io *io, struct json_object **ret_result)
+{
+	return ask_with_end(args, request, io, "", ret_result);
 }
 
 int
