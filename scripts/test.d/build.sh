@@ -108,7 +108,7 @@ step_coverage() {
 	}
 	cat coverage/report
 	numbers=$(sed -nE 's/^(lines|branches): ([0-9.]+)% .*/\1 \2 %/p' coverage/report | paste -s -d, | sed 's/,/, /')
-	result PASS "coverage of xarray/ and prmem/: $numbers"
+	figure "coverage of xarray/ and prmem/: $numbers"
 }
 
 # Leaks are ASan's; this finds what was never initialised.  Three programs stay

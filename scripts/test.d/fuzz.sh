@@ -37,5 +37,5 @@ step_fuzz() {
 	fuzz_pools fast $((runs * 6 / 7))
 	fast=$nr
 	fuzz_pools sanitized $((runs / 7))
-	result PASS "fuzz executions: $((fast + nr)), $nr of them with sanitizers"
+	figure "fuzz executions: $((fast + nr)), $nr of them with sanitizers"
 }

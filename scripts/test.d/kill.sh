@@ -8,8 +8,8 @@ step_kill() {
 	need nbdkit nbdkit
 	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
 	make --no-print-directory -s -C "$work/gcc" check-kill ${KILL_CYCLES:+KILL_CYCLES="$KILL_CYCLES"} | tee kill.out
-	result PASS "$(grep '^kill cycles' kill.out)"
+	figure "$(grep '^kill cycles' kill.out)"
 	# Each verb of prmemctl, it, the server or the server's client killed, so many times.
 	PRMEM_KILL_ROUNDS=${KILL_ROUNDS:-20} make --no-print-directory -s -C "$work/gcc" check TESTS=tests/ctl/ctl-kill.sh
-	result PASS "$(grep 'times the old state' "$work/gcc/tests/ctl/ctl-kill.log")"
+	figure "$(grep 'times the old state' "$work/gcc/tests/ctl/ctl-kill.log")"
 }
