@@ -8,7 +8,7 @@
 
 #include "tests/crash/jobs.h"
 
-#define MUTANT_ROUNDS 1u /* seeds to try each workload with */
+#define MUTANT_ROUNDS 3u /* seeds to try each workload with, for the mutants that are left */
 #define MUTANT_MAX_IMAGES 6000u /* of each run */
 
 /* Mutants that are not planted, and why.  A mode of MUTANT_NR_MODES stands for all. */

@@ -68,6 +68,30 @@ run_mix(struct run *run, const struct workload *workload)
 	return run_end(run, session, ok);
 }
 
+/* Writes that go on where no page is left: until there each page is written by itself. */
+static bool
+run_edge(struct run *run, const struct workload *workload)
+{
+	const struct mix *mix = workload->opaque;
+	struct session *session =
+		session_new(run->seed, mix->nr_pages, mix->indices->idx, mix->indices->nr, &mix->profile);
+	bool ok = set_up(session, mix);
+
+	session_record_start(session);
+	for (unsigned int i = 0; ok && i < 6; i++) {
+		const struct op op = {
+			.type = OP_WRITE,
+			.off = (uint64_t)(16 + i % 3 * 12) << 12,
+			.len_bytes = 24 << 12,
+			.tag = run->seed + 100 + i,
+		};
+
+		ok = session_record(session, &op);
+	}
+	ok = ok && run_explore(run, session);
+	return run_end(run, session, ok);
+}
+
 #define SHAPES(s, pages) .shapes = (s), .max_pages = (pages), .max_instances = 5
 
 static const struct mix page_write = {
@@ -277,6 +301,18 @@ static const struct mix everything = {
 		},
 };
 
+static const struct mix edge = {
+	.indices = &indices_dense,
+	.nr_pages = 64,
+	.disk = true,
+	.full = true,
+	.profile =
+		{
+			.weight = {[OP_WRITE] = 1},
+			SHAPES(SHAPE_PAGES, 24),
+		},
+};
+
 const struct workload profile_workloads[] = {
 	{"page-write", "whole pages, one at a time", run_mix, .opaque = &page_write},
 	{"partial-write", "parts of pages", run_mix, .opaque = &partial_write},
@@ -293,6 +329,8 @@ const struct workload profile_workloads[] = {
 	{"objects", "buffers, pages and runs as entries", run_mix, .opaque = &objects},
 	{"values", "compare and exchange, range erase", run_mix, .opaque = &values},
 	{"full-pool", "no page is left", run_mix, .opaque = &full_pool},
+	{"full-pool-edge", "what is written ends where no page is left", run_edge, .rare = true, .max_images = 6000,
+	 .opaque = &edge},
 	{"everything", "all operations, any order", run_mix, .opaque = &everything},
 };
 const unsigned int nr_profile_workloads = ARRAY_SIZE(profile_workloads);
