@@ -253,19 +253,19 @@ backing_size(struct backing *backing, const struct prmem_open_args *args, struct
 	return 0;
 }
 
-static bool
-is_named(const struct backing *backing, const char *path)
+bool
+backing_is_named(int fd, const char *path)
 {
 	struct stat named, opened;
 
-	return stat(path, &named) == 0 && fstat(backing->fd, &opened) == 0 && named.st_dev == opened.st_dev &&
+	return stat(path, &named) == 0 && fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
 	       named.st_ino == opened.st_ino;
 }
 
 int
 backing_check_name(const struct backing *backing, const char *path, struct prmem_error *err)
 {
-	if (is_named(backing, path))
+	if (backing_is_named(backing->fd, path))
 		return 0;
 	return error_set(err, -EAGAIN, "pool %.200s: was replaced or removed while it was opened: try again", path);
 }
@@ -278,7 +278,7 @@ backing_undo(const struct backing *backing, const char *path, bool locked)
 		return;
 	if (backing->created) {
 		/* Only if the name is still that of the file which this open made. */
-		if (is_named(backing, path))
+		if (backing_is_named(backing->fd, path))
 			(void)unlink(path);
 	} else if (backing->was_empty && ftruncate(backing->fd, 0) < 0) {
 		return; /* it stays a file of zeroes, which the next open takes as blank */

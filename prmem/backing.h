@@ -36,6 +36,9 @@ MUST_CHECK int backing_open(const struct prmem_open_args *args, struct backing *
  */
 MUST_CHECK int backing_size(struct backing *backing, const struct prmem_open_args *args, struct prmem_error *err);
 
+/* backing_is_named() - is an open file what the path names now? */
+bool backing_is_named(int fd, const char *path);
+
 /*
  * backing_check_name() - is what was opened, and is locked by now, still what
  * the path names?  Who made a new file and failed removes it, and a pool

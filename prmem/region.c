@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -173,15 +172,10 @@ try_path(struct prmem_pool *pool, uint32_t number, const char *path, bool read_o
 static bool
 is_taken(const struct prmem_pool *pool, uint32_t number, const char *path)
 {
-	struct stat named, opened;
-
-	if (stat(path, &named) < 0)
-		return false;
 	for (uint32_t i = 1; i < number; i++) {
 		const struct region_file *file = pool->regions[i].file;
 
-		if (file != NULL && fstat(owner_lock_fd(file->lock), &opened) == 0 && opened.st_dev == named.st_dev &&
-		    opened.st_ino == named.st_ino)
+		if (file != NULL && backing_is_named(owner_lock_fd(file->lock), path))
 			return true;
 	}
 	return false;

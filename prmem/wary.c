@@ -28,7 +28,7 @@ is_proved(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, const str
 }
 
 bool
-wary_may_free(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry)
+wary_look(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry)
 {
 	struct page_numbers numbers;
 	struct object obj;

@@ -25,19 +25,23 @@ wary_begin(struct prmem_pool *pool)
 		atomic_store(&pool->wary, true);
 }
 
-static inline bool
-wary(const struct prmem_pool *pool)
-{
-	return UNLIKELY(atomic_load_explicit(&pool->wary, memory_order_relaxed));
-}
+/* wary_look() - what wary_may_free() does once damage was met. */
+bool wary_look(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry);
 
 /*
  * wary_may_free() - does an entry that was replaced at @idx prove what it names?
+ * Always true before damage was met.
  * In a pool that is nearly full it may be freed all the same: to put pages
  * aside there would end in -ENOSPC for what has room (promise P7), and most of
  * what does not match its proof is damaged itself.
  * Context: no window of the guard is open.
  */
-bool wary_may_free(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry);
+static inline bool
+wary_may_free(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry)
+{
+	bool wary = atomic_load_explicit(&inst->pool->wary, memory_order_relaxed);
+
+	return LIKELY(!wary) || wary_look(inst, idx, entry);
+}
 
 #endif

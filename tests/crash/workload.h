@@ -55,6 +55,12 @@ extern const struct index_set indices_tallest; /* up to the last index there is 
 /* run_explore() - session_explore() as the run wants it. */
 MUST_CHECK bool run_explore(struct run *run, struct session *session);
 
+/*
+ * run_rounds() - random operations and all that a crash in them leaves, round
+ * after round: @nr_rounds with a mutant, otherwise until there are enough.
+ */
+MUST_CHECK bool run_rounds(struct run *run, struct session *session, unsigned int nr_rounds);
+
 /* run_end() - count what a session did, and delete it.  Return: @ok. */
 bool run_end(struct run *run, struct session *session, bool ok);
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define OPS_A_ROUND 12u
+
 const struct index_set indices_near = {
 	24,
 	{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23},
@@ -70,4 +72,22 @@ bool
 run_is_full(const struct run *run, const struct session *session)
 {
 	return run->max_images && run->nr_distinct + *session->ex.nr_judged >= run->max_images;
+}
+
+bool
+run_rounds(struct run *run, struct session *session, unsigned int nr_rounds)
+{
+	bool ok = true;
+
+	for (unsigned int round = 0; ok && (round < nr_rounds || !run->with_mutant) && !run_is_full(run, session);
+	     round++) {
+		session_record_start(session);
+		for (unsigned int i = 0; ok && i < OPS_A_ROUND; i++) {
+			struct op op = session_random_op(session);
+
+			ok = session_record(session, &op);
+		}
+		ok = ok && run_explore(run, session);
+	}
+	return ok;
 }

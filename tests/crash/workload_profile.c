@@ -6,7 +6,6 @@
 #include "tests/crash/workload.h"
 
 #define ROUNDS 12u
-#define OPS_A_ROUND 12u
 
 struct mix {
 	const struct index_set *indices;
@@ -55,16 +54,7 @@ run_mix(struct run *run, const struct workload *workload)
 	unsigned int nr_rounds = mix->nr_rounds ? mix->nr_rounds : ROUNDS;
 	bool ok = set_up(session, mix);
 
-	for (unsigned int round = 0; ok && (round < nr_rounds || !run->with_mutant) && !run_is_full(run, session);
-	     round++) {
-		session_record_start(session);
-		for (unsigned int i = 0; ok && i < OPS_A_ROUND; i++) {
-			struct op op = session_random_op(session);
-
-			ok = session_record(session, &op);
-		}
-		ok = ok && run_explore(run, session);
-	}
+	ok = ok && run_rounds(run, session, nr_rounds);
 	return run_end(run, session, ok);
 }
 

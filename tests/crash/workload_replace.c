@@ -7,7 +7,6 @@
 
 #define PAGES(n) ((uint64_t)(n) << PRMEM_PAGE_SHIFT)
 #define ROUNDS 6u
-#define OPS_A_ROUND 12u
 
 /* A story about one name. */
 struct story {
@@ -131,16 +130,7 @@ run_any(struct run *run, const struct workload *workload)
 	struct session *session = session_new(run->seed, 64, indices->idx, indices->nr, &profile_replace);
 	bool ok = indices != &indices_dense || fill_pool(session, 0, 36);
 
-	for (unsigned int round = 0; ok && (round < ROUNDS || !run->with_mutant) && !run_is_full(run, session);
-	     round++) {
-		session_record_start(session);
-		for (unsigned int i = 0; ok && i < OPS_A_ROUND; i++) {
-			struct op op = session_random_op(session);
-
-			ok = session_record(session, &op);
-		}
-		ok = ok && run_explore(run, session);
-	}
+	ok = ok && run_rounds(run, session, ROUNDS);
 	return run_end(run, session, ok);
 }
 
