@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "prmem/instance.h"
+#include "prmem/disk.h"
 #include "prmem/object.h"
 #include "prmem/wary.h"
 
@@ -262,11 +262,15 @@ promise_again(struct directory *dir)
 	struct prmem_pool *pool = dir->pool;
 
 	for (struct prmem_instance *inst = dir->first; inst != NULL; inst = inst->next) {
-		uint64_t open;
+		uint64_t open, promised;
 
 		if ((le32_to_cpu(inst->rec.flags) & RECORD_FLAG_RESERVE) == 0 || atomic_load(&inst->removed))
 			continue;
 		open = instance_still_needed(inst, le64_to_cpu(inst->rec.size_bytes));
+		/* What was erased behind its end was promised to it right then. */
+		promised = (uint64_t)atomic_load(&inst->promised);
+		page_unpromise(pool->pages, promised);
+		atomic_store(&inst->promised, 0);
 		if (page_promise(pool->pages, open) < 0) {
 			struct page_numbers numbers;
 			uint64_t taken;
@@ -360,10 +364,8 @@ directory_finish(struct prmem_pool *pool)
 			r = instance_finish_replacing(inst);
 	}
 	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next) {
-		uint64_t nr = DIV_ROUND_UP(le64_to_cpu(inst->rec.size_bytes), PRMEM_PAGE_SIZE);
-
-		if (inst->behind_end && nr <= XA_MAX_INDEX && !pool_is_read_only(pool)) {
-			int e = xa_erase_range(&inst->xa, (uint32_t)nr, XA_MAX_INDEX);
+		if (inst->behind_end && !pool_is_read_only(pool)) {
+			int e = disk_cut_off(inst, le64_to_cpu(inst->rec.size_bytes));
 
 			inst->behind_end = false;
 			r = r < 0 ? r : e;

@@ -153,20 +153,23 @@ publish_size(struct prmem_instance *inst, uint64_t size_bytes)
 	return instance_publish(inst, &rec);
 }
 
-/* Make [from, to) of a disk empty, whatever its size says. */
+int
+disk_cut_off(struct prmem_instance *inst, uint64_t size_bytes)
+{
+	uint64_t first = DIV_ROUND_UP(size_bytes, PRMEM_PAGE_SIZE);
+
+	return first > XA_MAX_INDEX ? 0 : xa_erase_range(&inst->xa, (uint32_t)first, XA_MAX_INDEX);
+}
+
+/* Make all of a disk from a byte on empty, whatever its size says. */
 static int
 erase_behind(struct prmem_instance *inst, uint64_t from)
 {
 	struct prmem_disk all = {.inst = inst, .size_bytes = PRMEM_DISK_SIZE_MAX};
 	struct disk_part part = disk_part_at(from, PRMEM_PAGE_SIZE);
-	uint64_t idx = DIV_ROUND_UP(from, PRMEM_PAGE_SIZE);
-	int r = 0;
+	int r = part.start != 0 ? disk_write_part(&all, &part, NULL) : 0;
 
-	if (part.start != 0)
-		r = disk_write_part(&all, &part, NULL);
-	if (r == 0 && idx <= XA_MAX_INDEX)
-		r = xa_erase_range(&inst->xa, (uint32_t)idx, XA_MAX_INDEX);
-	return r;
+	return r < 0 ? r : disk_cut_off(inst, from);
 }
 
 bool

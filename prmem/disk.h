@@ -52,6 +52,15 @@ void disk_abandon(struct prmem_instance *inst);
 bool disk_has_data_behind(struct prmem_instance *inst, uint64_t size_bytes);
 
 /*
+ * disk_cut_off() - erase all whole pages behind an end, and the nodes that
+ * only they needed: of a disk that has been filled or shrunk, even nodes that
+ * hold nothing are taken from what is promised to its own pages.
+ * Persistence: durable on return (on page cache: with the next sync).
+ * Return: 0, -EIO (a node is damaged there).
+ */
+MUST_CHECK int disk_cut_off(struct prmem_instance *inst, uint64_t size_bytes);
+
+/*
  * disk_check_range() - may a request touch this range?
  * Return: 0, -EINVAL, -ESHUTDOWN.
  */

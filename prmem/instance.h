@@ -22,7 +22,7 @@ struct prmem_instance {
 	uint32_t nr_holds;           /* a check looks at it: it is not deleted; under inst_lock */
 	uint32_t rec_pfn;            /* under rec_lock */
 	struct record_media rec;     /* as on media; changed under inst_lock and rec_lock, read under either */
-	bool behind_end;             /* the mark found entries behind the disk's end */
+	bool behind_end;             /* the mark found entries or nodes behind the disk's end */
 	atomic_bool removed;
 	atomic_bool damaged;         /* its root cannot be read */
 	_Atomic uint64_t size_bytes; /* rec.size_bytes, for those without a lock */

@@ -97,8 +97,10 @@ visit_node(void *opaque, uint32_t pfn, unsigned int level, uint32_t first)
 	struct mark_count *count = opaque;
 
 	(void)level;
-	(void)first;
 	count->nr_nodes++;
+	/* Even if it holds nothing: the disk's own pages need other ones. */
+	if (first >= count->nr_pages_of_disk)
+		count->behind_end = true;
 	if (!mark_node(count->inst->pool, pfn))
 		count->structure = true;
 	return true;

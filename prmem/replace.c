@@ -185,6 +185,11 @@ finish_locked(struct prmem_instance *inst, uint64_t size_bytes, unsigned int fla
 	if (disk_has_data_behind(inst, size_bytes))
 		return error_set(err, -EEXIST, "disk %s has data behind %llu bytes", inst->rec.name,
 				 (unsigned long long)size_bytes);
+	/* Nodes without data would count as some of those that the disk still needs. */
+	r = disk_cut_off(inst, size_bytes);
+	if (r < 0)
+		return error_set(err, r, "disk %s: cannot be cut off at %llu bytes: %s", inst->rec.name,
+				 (unsigned long long)size_bytes, strerror(-r));
 	more = pages_to_promise(inst, old, size_bytes);
 	if (old != NULL)
 		handed_on = MIN(MAX(more, 0), MAX(atomic_load(&old->promised), 0));

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "prmem/instance.h"
 #include "prmem/page_alloc.h"
 #include "prmem/pool.h"
 
@@ -37,9 +38,12 @@ needs_repair(const struct media *media)
 	for (uint32_t i = 0; i < media->nr_instances; i++) {
 		const struct media_instance *inst = &media->instances[i];
 		uint64_t size = le64_to_cpu(inst->rec->size_bytes);
+		uint32_t last = inst->last_node;
 
-		if (strcmp(inst->rec->subsystem, PRMEM_SUBSYSTEM_RAMDISK) == 0 && inst->nr_entries > 0 &&
-		    (uint64_t)media->entries[inst->first_entry + inst->nr_entries - 1].idx << 12 >= size)
+		if (inst->nr_entries > 0)
+			last = MAX(last, media->entries[inst->first_entry + inst->nr_entries - 1].idx);
+		if (strcmp(inst->rec->subsystem, PRMEM_SUBSYSTEM_RAMDISK) == 0 && last > 0 &&
+		    (uint64_t)last << 12 >= size)
 			return true;
 	}
 	return false;
@@ -93,6 +97,29 @@ free_pages_are_right(struct session *session, const char *when)
 		return true;
 	return explore_fail(&session->ex, "I6: %s: %" PRIu64 " pages are free, %u are reached, there are %" PRIu64,
 			    when, info.nr_free, session->media.nr_reached, info.nr_pages);
+}
+
+/* What all disks are promised is what the pool promised, and enough for each of them. */
+static bool
+promises_are_right(struct session *session, const char *when)
+{
+	const struct prmem_pool *pool = session->again.pool;
+	struct prmem_pool_info info;
+	uint64_t sum = 0;
+
+	for (const struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next) {
+		uint64_t size_bytes = atomic_load(&inst->size_bytes), needed = instance_still_needed(inst, size_bytes);
+		int64_t promised = atomic_load(&inst->promised);
+
+		sum += (uint64_t)promised;
+		if ((atomic_load(&inst->flags) & RECORD_FLAG_RESERVE) != 0 && (uint64_t)promised < needed)
+			return explore_fail(&session->ex, "%s: %s is promised %" PRId64 " pages, and needs %" PRIu64,
+					    when, inst->rec.name, promised, needed);
+	}
+	prmem_pool_info(session->again.pool, &info);
+	return info.nr_reserved == sum ||
+	       explore_fail(&session->ex, "%s: %" PRIu64 " pages are promised, to disks %" PRIu64, when,
+			    info.nr_reserved, sum);
 }
 
 /* Walk the image as it is now, which the explorer has nothing to learn from, and compare it. */
@@ -239,7 +266,8 @@ go_on(struct session *session)
 		if (!compare_again(session, &session->after, "after the first open"))
 			return false;
 	}
-	if (!free_pages_are_right(session, "after the first open"))
+	if (!free_pages_are_right(session, "after the first open") ||
+	    !promises_are_right(session, "after the first open"))
 		return false;
 	engine_close(&session->again);
 
@@ -251,7 +279,7 @@ go_on(struct session *session)
 	if (play.nr_changes > 0)
 		return explore_fail(ex, "the second open changes something");
 	ok = twenty_more(session, hash) && compare_again(session, &session->after, "after going on") &&
-	     free_pages_are_right(session, "after going on");
+	     free_pages_are_right(session, "after going on") && promises_are_right(session, "after going on");
 	engine_close(&session->again);
 	if (!ok || !repair || session->depth == SESSION_MAX_DEPTH)
 		return ok;

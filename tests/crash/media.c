@@ -18,6 +18,7 @@
 struct array {
 	struct media *media;
 	uint64_t lineage, key;
+	uint32_t last_node; /* the highest first index of a node */
 	void (*entry)(struct array *array, uint32_t idx, uint64_t slot);
 };
 
@@ -241,6 +242,7 @@ walk_node(struct array *array, uint32_t pfn, unsigned int level, uint32_t first)
 
 	if (!take(media, pfn, 1, ROLE_NODE))
 		return;
+	array->last_node = MAX(array->last_node, first);
 	slots = page_at(media, pfn);
 	touch(media, 4096 * (uint64_t)pfn, 8 * (uint64_t)XA_CHUNK_SIZE);
 	now = stamp(media, pfn);
@@ -428,6 +430,7 @@ add_instance(struct array *array, uint32_t number, uint64_t slot)
 	check_name(media, inst);
 	entries.lineage = lineage_of(media, le64_to_cpu(rec->origin));
 	walk_array(&entries, le64_to_cpu(rec->root), le32_to_cpu(rec->height), rec->name);
+	inst->last_node = entries.last_node;
 	walk_data(media, inst, entries.lineage);
 }
 

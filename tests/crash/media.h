@@ -46,6 +46,7 @@ struct media_instance {
 	bool removed; /* nobody can find it: unfinished, replaced, or to be wiped */
 	bool wiped; /* as far as that came: nothing that it held proves itself any more */
 	uint32_t first_entry, nr_entries;
+	uint32_t last_node; /* the highest index at which a node of its array begins */
 };
 
 /* What a disk holds that will be wiped: page by page, where it lay. */

@@ -171,15 +171,31 @@ what_is_replaced_hands_on_what_it_was_promised(void)
 	temp_pool_remove(&t);
 }
 
+/* The pool's only disk is promised what it can need, without its nodes: as counted while it went, and as counted anew. */
+static void
+check_promise(struct temp_pool *t, uint64_t nr_with_nodes)
+{
+	for (int i = 0; i < 2; i++) {
+		struct seen seen = list(t->pool);
+		struct prmem_pool_info info;
+
+		CHECK_EQ(seen.nr, 1);
+		CHECK(seen.info.reserved);
+		CHECK_EQ(seen.info.nr_promised, nr_with_nodes - seen.info.nr_nodes);
+		prmem_pool_info(t->pool, &info);
+		CHECK_EQ(info.nr_reserved, seen.info.nr_promised);
+		check_is_clean(t->pool, 1);
+		temp_pool_reopen(t);
+	}
+}
+
 static void
 one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs(void)
 {
 	const struct prmem_disk_args old = {.name = "d", .size_bytes = 40 * PAGE, .reserve = true};
 	const struct prmem_disk_args args = {.name = "d", .size_bytes = 80 * PAGE, .reserve = true};
-	struct prmem_pool_info info;
 	struct prmem_disk *disk;
 	struct temp_pool t;
-	struct seen seen;
 
 	temp_pool_make(&t, 1 << 20);
 	CHECK_EQ(prmem_disk_create(t.pool, &old, NULL), 0);
@@ -187,17 +203,44 @@ one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs(void)
 	fill(disk, 'n');
 	CHECK_EQ(prmem_disk_finish(disk, 60 * PAGE, PRMEM_FINISH_REPLACE, NULL), 0);
 	prmem_disk_close(disk);
-	/* As counted while it went, and as counted anew. */
-	for (int i = 0; i < 2; i++) {
-		seen = list(t.pool);
-		CHECK_EQ(seen.nr, 1);
-		CHECK(seen.info.reserved);
-		CHECK_EQ(seen.info.nr_promised, 61 - NR_PAGES - seen.info.nr_nodes);
-		prmem_pool_info(t.pool, &info);
-		CHECK_EQ(info.nr_reserved, seen.info.nr_promised);
-		check_is_clean(t.pool, 1);
-		temp_pool_reopen(&t);
+	check_promise(&t, 61 - NR_PAGES);
+	temp_pool_remove(&t);
+}
+
+/* Pages that were written far behind its end and emptied leave nodes, which are no use to the pages that it has. */
+static void
+one_that_is_cut_off_has_room_for_all_that_is_left(void)
+{
+	const struct prmem_disk_args args = {.name = "d", .size_bytes = PRMEM_DISK_SIZE_MAX};
+	const bool on = true;
+	const struct prmem_disk_changes changes = {.reserve = &on};
+	static const char zeroes[PAGE], ones[PAGE] = {1};
+	struct prmem_disk *disk, *other;
+	struct temp_pool t;
+	int r = 0;
+
+	temp_pool_make(&t, 1 << 20);
+	CHECK_EQ(prmem_disk_begin(t.pool, &args, &disk, NULL), 0);
+	CHECK_EQ(prmem_disk_write(disk, ones, PAGE, 0), 0);
+	for (uint64_t off = (uint64_t)PAGE << 10; off <= (uint64_t)PAGE << 30; off <<= 10) {
+		CHECK_EQ(prmem_disk_write(disk, ones, PAGE, off), 0);
+		CHECK_EQ(prmem_disk_write(disk, zeroes, PAGE, off), 0);
 	}
+	CHECK_EQ(prmem_disk_finish(disk, 3 * PAGE, 0, NULL), 0);
+	prmem_disk_close(disk);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, NULL), 0);
+	/* Two pages; it is four levels high. */
+	check_promise(&t, 2 + 4);
+	CHECK_EQ(prmem_disk_open(t.pool, "d", &disk, NULL), 0);
+	other = temp_disk(&t, "other", 1 << 20);
+	for (uint64_t i = 0; r == 0 && i < 256; i++)
+		r = prmem_disk_write(other, ones, PAGE, i * PAGE);
+	CHECK_EQ(r, -ENOSPC);
+	for (uint64_t i = 0; i < 3; i++)
+		CHECK_EQ(prmem_disk_write(disk, ones, PAGE, i * PAGE), 0);
+	check_is_clean(t.pool, 2);
+	prmem_disk_close(other);
+	prmem_disk_close(disk);
 	temp_pool_remove(&t);
 }
 
@@ -343,4 +386,5 @@ killed_anywhere_it_is_the_old_or_the_new_one(void)
 
 UNIT_MAIN(CASE(nobody_sees_it_before_it_is_finished), CASE(what_is_replaced_hands_on_what_it_was_promised),
 	  CASE(one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs),
+	  CASE(one_that_is_cut_off_has_room_for_all_that_is_left),
 	  CASE(killed_anywhere_it_is_the_old_or_the_new_one))
