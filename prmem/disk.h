@@ -92,11 +92,25 @@ MUST_CHECK int disk_write_part(struct prmem_disk *disk, const struct disk_part *
  */
 MUST_CHECK int disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf);
 
+/* A page that was taken for an index; 0 before. */
+struct disk_page {
+	uint32_t pfn;
+	bool promised; /* it was drawn from the disk's promise, for an index where nothing was */
+};
+
 /*
  * disk_take_page() - a page to put at an index.
  * @old: what is there; decides whether what is kept back may be used
+ * @page: 0, or an earlier one that turned out to be bad
  */
-MUST_CHECK int disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn);
+MUST_CHECK int disk_take_page(struct prmem_instance *inst, xa_entry_t old, struct disk_page *page);
+
+/*
+ * disk_redeem_page() - the page fills no empty index after all: what was drawn
+ * for it is promised to the disk again.  Before the page is given back, if it
+ * is, so that nobody takes it in between.
+ */
+void disk_redeem_page(struct prmem_instance *inst, struct disk_page *page);
 
 /*
  * disk_fill_page() - copy @src to a page that was taken.

@@ -69,7 +69,7 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 	struct prmem_instance *inst = disk->inst;
 	struct prmem_pool *pool = inst->pool;
 	char page[PRMEM_PAGE_SIZE];
-	uint32_t pfn = 0;
+	struct disk_page taken_page = {0};
 	bool taken = false;
 	int r;
 
@@ -96,16 +96,16 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 					      sizeof page);
 
 			do {
-				r = taken ? 0 : disk_take_page(inst, old, &pfn);
+				r = taken ? 0 : disk_take_page(inst, old, &taken_page);
 				if (r < 0)
 					break;
-				r = disk_fill_page(pool, pfn, page, PM_SITE_PARTIAL_COPY);
+				r = disk_fill_page(pool, taken_page.pfn, page, PM_SITE_PARTIAL_COPY);
 				taken = r == 0;
 			} while (r < 0);
 			if (r < 0)
 				break;
 			pm_fence(pool->pm, PM_SITE_PARTIAL_FENCE);
-			new = xa_mk_entry(XA_KIND_PAGE, pfn, crc >> 4);
+			new = xa_mk_entry(XA_KIND_PAGE, taken_page.pfn, crc >> 4);
 		}
 		/*
 		 * The publishing store.  Durable before it: the merged page.
@@ -119,11 +119,16 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 		if (was == old) {
 			if (new != 0)
 				taken = false;
+			/* Another writer was quicker when it was taken; a page was there after all. */
+			if (old != 0)
+				disk_redeem_page(inst, &taken_page);
 			disk_account(inst, part->idx, old, new);
 			break;
 		}
 	}
-	if (taken)
-		page_untake(pool->pages, &pfn, 1);
+	if (taken) {
+		disk_redeem_page(inst, &taken_page);
+		page_untake(pool->pages, &taken_page.pfn, 1);
+	}
 	return r;
 }

@@ -28,20 +28,31 @@
 
 static_assert(DISK_BATCH_PAGES <= INSTANCE_RETIRE_MAX, "a batch is retired at once");
 
+void
+disk_redeem_page(struct prmem_instance *inst, struct disk_page *page)
+{
+	if (UNLIKELY(page->promised))
+		instance_repromise(inst, 1);
+	page->promised = false;
+}
+
 int
-disk_take_page(struct prmem_instance *inst, xa_entry_t old, uint32_t *ret_pfn)
+disk_take_page(struct prmem_instance *inst, xa_entry_t old, struct disk_page *page)
 {
 	struct page_alloc *pages = inst->pool->pages;
 
+	disk_redeem_page(inst, page);
 	if (old != 0)
-		return page_take(pages, PAGE_USE_REPLACE, 1, ret_pfn);
+		return page_take(pages, PAGE_USE_REPLACE, 1, &page->pfn);
 	if (UNLIKELY(atomic_load_explicit(&inst->promised, memory_order_relaxed) > 0)) {
 		if (atomic_fetch_sub(&inst->promised, 1) > 0 &&
-		    page_take(pages, PAGE_USE_PROMISED, 1, ret_pfn) == 0)
+		    page_take(pages, PAGE_USE_PROMISED, 1, &page->pfn) == 0) {
+			page->promised = true;
 			return 0;
+		}
 		atomic_fetch_add(&inst->promised, 1);
 	}
-	return page_take(pages, PAGE_USE_NEW, 1, ret_pfn);
+	return page_take(pages, PAGE_USE_NEW, 1, &page->pfn);
 }
 
 void
@@ -110,25 +121,28 @@ disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf)
 {
 	struct prmem_pool *pool = inst->pool;
 	xa_entry_t old = xa_load(&inst->xa, idx), new = 0;
-	uint32_t pfn = 0;
+	struct disk_page page = {0};
 	int64_t n;
 
 	if (!mem_is_zero(buf, PRMEM_PAGE_SIZE)) {
 		int r;
 
 		do {
-			r = disk_take_page(inst, old, &pfn);
+			r = disk_take_page(inst, old, &page);
 			if (r < 0)
 				return r;
-			r = disk_fill_page(pool, pfn, buf, PM_SITE_SINGLE_COPY);
+			r = disk_fill_page(pool, page.pfn, buf, PM_SITE_SINGLE_COPY);
 		} while (r < 0);
-		new = page_entry(inst, idx, pfn, buf);
+		new = page_entry(inst, idx, page.pfn, buf);
 		pm_fence(pool->pm, PM_SITE_SINGLE_FENCE);
 	}
 	n = xa_exchange(&inst->xa, idx, 1, &new, &old);
+	/* Where another writer was quicker, a page was there after all. */
+	if (n < 0 || old != 0)
+		disk_redeem_page(inst, &page);
 	if (n < 0) {
 		if (new != 0)
-			page_untake(pool->pages, &pfn, 1);
+			page_untake(pool->pages, &page.pfn, 1);
 		return (int)n;
 	}
 	disk_account(inst, idx, old, new);
@@ -190,16 +204,6 @@ draw_promise(struct prmem_instance *inst, uint32_t nr)
 	return (uint32_t)drawn;
 }
 
-/* Promise pages again that were drawn: before they are given back, so that nobody takes them in between. */
-static void
-undraw_promise(struct prmem_instance *inst, uint32_t nr)
-{
-	if (LIKELY(nr == 0))
-		return;
-	page_repromise(inst->pool->pages, nr);
-	atomic_fetch_add(&inst->promised, nr);
-}
-
 /* The pages that a batch needs. */
 struct batch_pages {
 	uint32_t pfns[DISK_BATCH_PAGES];
@@ -231,7 +235,8 @@ take_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const xa_entr
 	if (UNLIKELY(r == -ENOSPC) && nr_empty(inst, idx, nr, entries) == pages->nr_drawn)
 		r = page_take(alloc, PAGE_USE_REPLACE, rest, pages->pfns + pages->nr_drawn);
 	if (r < 0) {
-		undraw_promise(inst, pages->nr_drawn);
+		/* First, so that nobody takes them in between. */
+		instance_repromise(inst, pages->nr_drawn);
 		page_untake(alloc, pages->pfns, pages->nr_drawn);
 	}
 	return r;
@@ -254,7 +259,7 @@ fill_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *b
 		return 0;
 	}
 	bad_page_note(pool, window.pfn);
-	undraw_promise(inst, pages->nr_drawn);
+	instance_repromise(inst, pages->nr_drawn);
 	for (uint32_t t = 0; t < pages->nr; t++) {
 		if (pages->pfns[t] != window.pfn)
 			page_untake(pool->pages, &pages->pfns[t], 1);
@@ -302,7 +307,7 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 		nr_new = account_batch(inst, idx, (uint32_t)done, old, entries);
 	/* Where another writer was quicker, a page was there after all. */
 	if (UNLIKELY(pages.nr_drawn > nr_new))
-		undraw_promise(inst, pages.nr_drawn - nr_new);
+		instance_repromise(inst, pages.nr_drawn - nr_new);
 	for (uint32_t i = (uint32_t)MAX(done, 0); i < nr; i++) {
 		if (entries[i] != 0)
 			page_untake(pool->pages, &(uint32_t){xa_entry_payload(entries[i])}, 1);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A request of many pages pays for two fences in all: on a plain disk, on a
- * reserved one, and in a pool that is full.
+ * reserved one, and in a pool that is full.  A reserved disk pays for each of
+ * its pages once, also when two writers meet.
  */
+#include "prmem/disk.h"
 #include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
 
@@ -104,6 +106,43 @@ a_reserved_disk_draws_its_promise_for_two_fences(void)
 	temp_pool_remove(&t);
 }
 
+/* The disk and the page that somebody else writes in between, once. */
+static struct prmem_disk *meanwhile_disk;
+static uint32_t meanwhile_idx;
+
+static void
+write_meanwhile(struct pm *pm, enum pm_site site)
+{
+	struct prmem_disk *disk = meanwhile_disk;
+
+	if (disk != NULL && (site == PM_SITE_SINGLE_FENCE || site == PM_SITE_PARTIAL_FENCE)) {
+		meanwhile_disk = NULL;
+		CHECK_EQ(prmem_disk_write(disk, data, PAGE, (uint64_t)meanwhile_idx * PAGE), 0);
+	}
+	real_ops->fence(pm, site);
+}
+
+static void
+what_is_drawn_for_a_page_that_another_writer_fills_is_promised_again(void)
+{
+	struct temp_pool t;
+	struct prmem_disk *disk = make(&t, 4 << 20, 1 << 20, true);
+	uint64_t before = promised(&t, disk);
+
+	counting_ops.fence = write_meanwhile;
+	for (meanwhile_idx = 0; meanwhile_idx < 2; meanwhile_idx++) {
+		meanwhile_disk = disk;
+		if (meanwhile_idx == 0)
+			CHECK_EQ(disk_write_page(disk->inst, meanwhile_idx, data), 0);
+		else
+			CHECK_EQ(prmem_disk_write(disk, data, 512, (uint64_t)meanwhile_idx * PAGE), 0);
+		CHECK(meanwhile_disk == NULL);
+		CHECK_EQ(promised(&t, disk), before - 1 - meanwhile_idx);
+	}
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+}
+
 static void
 replacing_in_a_full_pool_takes_two_fences(void)
 {
@@ -124,4 +163,5 @@ replacing_in_a_full_pool_takes_two_fences(void)
 }
 
 UNIT_MAIN(CASE(many_pages_take_two_fences), CASE(a_reserved_disk_draws_its_promise_for_two_fences),
+	  CASE(what_is_drawn_for_a_page_that_another_writer_fills_is_promised_again),
 	  CASE(replacing_in_a_full_pool_takes_two_fences))
