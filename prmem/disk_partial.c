@@ -92,8 +92,7 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 		else
 			memcpy(page + part->start, buf, part->len_bytes);
 		if (!mem_is_zero(page, sizeof page)) {
-			uint32_t crc = crc32c(xa_content_seed(inst->xa.lineage, part->idx, XA_KIND_PAGE), page,
-					      sizeof page);
+			uint32_t crc;
 
 			do {
 				r = taken ? 0 : disk_take_page(inst, old, &taken_page);
@@ -104,6 +103,9 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 			} while (r < 0);
 			if (r < 0)
 				break;
+			page_prefetch_next(pool->pages);
+			/* Behind the copy: its stores drain meanwhile. */
+			crc = crc32c(xa_seed(&inst->xa, part->idx, XA_KIND_PAGE), page, sizeof page);
 			pm_fence(pool->pm, PM_SITE_PARTIAL_FENCE);
 			new = xa_mk_entry(XA_KIND_PAGE, taken_page.pfn, crc >> 4);
 		}

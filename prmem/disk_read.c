@@ -37,23 +37,33 @@ disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void
 	return xa_is_err(entry) ? xa_err(entry) : -EIO;
 }
 
+/*
+ * Copy a part of a page, or, @buf NULL, only check it: the proof is of the
+ * whole page.  By itself, so that reading whole pages does not reach far down
+ * the stack, where nothing is in the caches.
+ */
+static NOINLINE int
+read_by_copy(struct prmem_instance *inst, const struct disk_part *part, xa_entry_t entry, void *buf)
+{
+	char page[PRMEM_PAGE_SIZE];
+	int r = disk_copy_page(inst, part->idx, entry, page);
+
+	if (r == 0 && buf != NULL)
+		memcpy(buf, page + part->start, part->len_bytes);
+	return r;
+}
+
 static int
 read_part(struct prmem_instance *inst, const struct disk_part *part, xa_entry_t entry, void *buf)
 {
-	char page[PRMEM_PAGE_SIZE];
-	int r;
-
 	if (entry == 0) {
-		memset(buf, 0, part->len_bytes);
+		if (buf != NULL)
+			memset(buf, 0, part->len_bytes);
 		return 0;
 	}
-	/* The proof is of the whole page. */
-	if (part->len_bytes == PRMEM_PAGE_SIZE)
+	if (buf != NULL && part->len_bytes == PRMEM_PAGE_SIZE)
 		return disk_copy_page(inst, part->idx, entry, buf);
-	r = disk_copy_page(inst, part->idx, entry, page);
-	if (r == 0)
-		memcpy(buf, page + part->start, part->len_bytes);
-	return r;
+	return read_by_copy(inst, part, entry, buf);
 }
 
 /* What a batch of pages has of a request; @buf NULL only checks.  Context: read lock held, in a window. */
@@ -61,21 +71,15 @@ static int
 read_pages(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t off)
 {
 	XA_STATE(xas, &inst->xa);
-	char page[PRMEM_PAGE_SIZE];
 	int r = 0;
 
 	if (UNLIKELY(atomic_load_explicit(&inst->removed, memory_order_relaxed)))
 		return -ESHUTDOWN;
 	while (len_bytes > 0 && r == 0) {
 		struct disk_part part = disk_part_at(off, len_bytes);
-		xa_entry_t entry = xas_load(&xas, part.idx);
 
-		if (buf != NULL) {
-			r = read_part(inst, &part, entry, buf);
-			buf += part.len_bytes;
-		} else if (entry != 0) {
-			r = disk_copy_page(inst, part.idx, entry, page);
-		}
+		r = read_part(inst, &part, xas_load(&xas, part.idx), buf);
+		buf = buf == NULL ? NULL : buf + part.len_bytes;
 		off += part.len_bytes;
 		len_bytes -= part.len_bytes;
 	}

@@ -133,6 +133,7 @@ disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf)
 				return r;
 			r = disk_fill_page(pool, page.pfn, buf, PM_SITE_SINGLE_COPY);
 		} while (r < 0);
+		page_prefetch_next(pool->pages);
 		new = page_entry(inst, idx, page.pfn, buf);
 		pm_fence(pool->pm, PM_SITE_SINGLE_FENCE);
 	}
@@ -175,6 +176,7 @@ copy_pages(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *b
 			continue;
 		guard_at(*pfns);
 		pm_copy(pool->pm, pool_page(pool, *pfns), src, PRMEM_PAGE_SIZE, PM_SITE_PAGE_COPY);
+		page_prefetch_next(pool->pages);
 		/* Behind the copy: it has brought the source near, and its stores drain meanwhile. */
 		entries[i] = page_entry(inst, idx + i, *pfns, src);
 		pfns++;

@@ -29,7 +29,7 @@ scale(struct page_alloc *alloc)
 	uint64_t nr = alloc->nr_pages;
 
 	alloc->batch = (uint32_t)MAX(1, MIN(nr / 1024, LANE_BATCH_MAX));
-	alloc->retired_max = (uint32_t)MAX(LANE_RETIRED_MIN, MIN(nr / 256, LANE_RETIRED_MAX));
+	alloc->retired_max = (uint32_t)MAX(LANE_RETIRED_MIN, MIN(nr / 64, LANE_RETIRED_MAX));
 	/* 2 of 64 pages; 16 of 4 MiB; 4 MiB from 256 MiB on. */
 	alloc->kept_back = MAX(2, MIN(nr / 64, 1024));
 	alloc->patience_ns = PATIENCE_NS;
@@ -231,7 +231,7 @@ static int
 collect(struct page_alloc *alloc, uint32_t nr, uint32_t *pfns)
 {
 	struct lane *lane = lane_mine(alloc);
-	uint32_t got = nr <= alloc->batch ? lane_pop(alloc, lane, nr, pfns) : 0;
+	uint32_t got = nr <= alloc->batch ? lane_pop(lane, nr, pfns) : 0;
 	uint64_t deadline_ns = 0, absorbed = 0;
 	int r = 0;
 

@@ -83,6 +83,14 @@ MUST_CHECK int page_take(struct page_alloc *alloc, enum page_use use, uint32_t n
 /* page_take_run() - take an aligned run of 2^@order pages, as PAGE_USE_NEW. */
 MUST_CHECK int page_take_run(struct page_alloc *alloc, unsigned int order, uint32_t *ret_pfn);
 
+/*
+ * page_prefetch_next() - the first store to a page waits until its address is
+ * translated: see to it for the page that this thread will most likely be
+ * given next.  To be called when there is work to do meanwhile, and nothing
+ * that waits for all that is before it, such as a lock or a fence, just behind.
+ */
+void page_prefetch_next(struct page_alloc *alloc);
+
 /* page_untake() - give back pages that no slot ever pointed to. */
 void page_untake(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr);
 

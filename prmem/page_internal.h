@@ -45,7 +45,11 @@
 #define GROUP_WORDS 8u /* 512 pages: 2 MiB */
 #define GROUP_PAGES (GROUP_WORDS * UNIT_PAGES)
 #define LANE_BATCH_MAX 64u
-#define LANE_RETIRED_MAX 1024u
+/*
+ * Half of it is freed at once, behind one grace period.  That takes 10 ms when a
+ * reader has lost its CPU: it must not come often.
+ */
+#define LANE_RETIRED_MAX 8192u
 #define LANE_RETIRED_MIN 16u
 #define NO_PFN UINT32_MAX
 
@@ -224,7 +228,7 @@ MUST_CHECK int lanes_init(struct page_alloc *alloc);
 void lanes_fini(struct page_alloc *alloc);
 struct lane *lane_mine(struct page_alloc *alloc);
 /* Take up to @nr pages that the lane has. */
-uint32_t lane_pop(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns);
+uint32_t lane_pop(struct lane *lane, uint32_t nr, uint32_t *pfns);
 /* Take @nr pages from the bitmap, and a few more for the lane.  Return: how many of the @nr. */
 uint32_t lane_refill(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns);
 /* Put free pages that the account counts back: into the lane, or the bitmap. */

@@ -11,8 +11,11 @@
 #include "prmem/pool.h"
 
 /* A thread's lane in every pool; 0 is none yet.  Threads beyond NR_LANES share. */
-static _Thread_local unsigned int thread_lane;
+static _Thread_local unsigned int thread_lane __attribute__((tls_model("initial-exec")));
 static atomic_uint next_lane;
+
+/* What this thread will most likely be given next. */
+static _Thread_local uint32_t thread_next_pfn __attribute__((tls_model("initial-exec")));
 
 int
 lanes_init(struct page_alloc *alloc)
@@ -48,7 +51,7 @@ lane_mine(struct page_alloc *alloc)
 }
 
 uint32_t
-lane_pop(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfns)
+lane_pop(struct lane *lane, uint32_t nr, uint32_t *pfns)
 {
 	uint32_t n;
 
@@ -56,10 +59,16 @@ lane_pop(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *pfn
 	n = MIN(nr, lane->nr_cached);
 	for (uint32_t i = 0; i < n; i++)
 		pfns[i] = lane->cache[--lane->nr_cached];
-	/* The first store to a page waits for its address to be translated: see to it one page ahead. */
 	if (lane->nr_cached > 0)
-		__builtin_prefetch(pool_page(alloc->pool, lane->cache[lane->nr_cached - 1]));
+		thread_next_pfn = lane->cache[lane->nr_cached - 1];
 	return n;
+}
+
+void
+page_prefetch_next(struct page_alloc *alloc)
+{
+	/* Of another pool, perhaps, or taken by another thread by now: a prefetch changes nothing. */
+	__builtin_prefetch(pool_page(alloc->pool, thread_next_pfn));
 }
 
 /* How many pages a lane may lay aside: few when few are left, for others want them too. */
@@ -87,6 +96,8 @@ lane_refill(struct page_alloc *alloc, struct lane *lane, uint32_t nr, uint32_t *
 	else
 		more = 0;
 	pthread_mutex_unlock(&alloc->bitmap_lock);
+	if (more > 0)
+		thread_next_pfn = buf[0];
 	/* The last one first, so that they are popped in their order. */
 	while (more > 0)
 		lane->cache[lane->nr_cached++] = buf[--more];
@@ -122,7 +133,7 @@ lanes_steal(struct page_alloc *alloc, uint32_t nr, uint32_t *pfns)
 	uint32_t n = 0;
 
 	for (unsigned int i = 0; i < NR_LANES && n < nr; i++)
-		n += lane_pop(alloc, &alloc->lanes[i], nr - n, pfns + n);
+		n += lane_pop(&alloc->lanes[i], nr - n, pfns + n);
 	return n;
 }
 

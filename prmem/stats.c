@@ -2,23 +2,70 @@
 /* Counting requests: the numbers of a disk, and of all of them. */
 #include "prmem/stats.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "prmem/instance.h"
 
-/* A thread's stripe of every disk, plus one; 0 is none yet.  Threads beyond the stripes share. */
-static _Thread_local unsigned int thread_stripe;
-static atomic_uint next_stripe;
+_Thread_local unsigned int stats_thread_stripe;
 
-unsigned int
-stats_mine(void)
+static atomic_uint taken; /* stripes that belong to a thread, a bit each */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key; /* its destructor sees threads end */
+static atomic_bool key_is_made;
+
+static_assert(STATS_NR_STRIPES <= 32, "a bit each");
+
+static void
+give_back_stripe(void *opaque)
 {
-	if (UNLIKELY(thread_stripe == 0))
-		thread_stripe = atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed) % STATS_NR_STRIPES + 1;
-	return thread_stripe - 1;
+	unsigned int mine = stats_thread_stripe - 1;
+
+	(void)opaque;
+	/* For whatever else this thread does while it ends. */
+	stats_thread_stripe = STATS_SHARED + 1;
+	/* The next owner sees what was counted. */
+	atomic_fetch_and_explicit(&taken, ~(1u << mine), memory_order_release);
+}
+
+static void
+make_key(void)
+{
+	atomic_store(&key_is_made, pthread_key_create(&key, give_back_stripe) == 0);
+}
+
+/* The library may be unloaded while threads live on. */
+__attribute__((destructor)) static void
+remove_key(void)
+{
+	if (atomic_exchange(&key_is_made, false))
+		pthread_key_delete(key);
+}
+
+void
+stats_take_stripe(void)
+{
+	unsigned int old, mine;
+
+	stats_thread_stripe = STATS_SHARED + 1;
+	pthread_once(&once, make_key);
+	/* Any value but NULL: with that the destructor would not be called. */
+	if (!atomic_load(&key_is_made) || pthread_setspecific(key, &key) != 0)
+		return;
+	old = atomic_load_explicit(&taken, memory_order_relaxed);
+	do {
+		mine = (unsigned int)__builtin_ctz(~old | 1u << STATS_SHARED);
+		if (mine == STATS_SHARED) {
+			pthread_setspecific(key, NULL);
+			return;
+		}
+	} while (!atomic_compare_exchange_weak_explicit(&taken, &old, old | 1u << mine, memory_order_acquire,
+							memory_order_relaxed));
+	stats_thread_stripe = mine + 1;
 }
 
 void
