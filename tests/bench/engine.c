@@ -149,11 +149,15 @@ number(const char *text)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"world", required_argument, NULL, 'w'},  {"size", required_argument, NULL, 's'},
-		{"rounds", required_argument, NULL, 'r'}, {"slice", required_argument, NULL, 't'},
-		{"dir", required_argument, NULL, 'd'},	  {"only", required_argument, NULL, 'o'},
-		{"json", no_argument, NULL, 'j'},	  {0}};
+	static const struct option longs[] = {{"world", required_argument, NULL, 'w'},
+					      {"size", required_argument, NULL, 's'},
+					      {"rounds", required_argument, NULL, 'r'},
+					      {"slice", required_argument, NULL, 't'},
+					      {"dir", required_argument, NULL, 'd'},
+					      {"only", required_argument, NULL, 'o'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"open-and-die", required_argument, NULL, 'k'},
+					      {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -183,6 +187,9 @@ parse(int argc, char **argv)
 		case 'j':
 			options.json = true;
 			break;
+		case 'k':
+			bench_open_and_die(optarg);
+			break;
 		default:
 			exit(2);
 		}
@@ -210,6 +217,7 @@ main(int argc, char **argv)
 		signal(signals[i], on_signal);
 	bench_begin(&bench);
 	bench_pages(&bench);
+	bench_stores(&bench);
 	bench_threads(&bench);
 	bench_end(&bench);
 	bench_open_time();

@@ -88,6 +88,10 @@ void bench_fill(struct prmem_disk *disk, uint64_t len_bytes);
 struct prmem_pool *bench_open(const char *path, uint64_t size_bytes, unsigned int nr_threads);
 void bench_pages(struct bench *b);
 
+/* ---- engine_stores.c: against other stores ---- */
+
+void bench_stores(struct bench *b);
+
 /* ---- engine_threads.c ---- */
 
 void bench_threads(struct bench *b);
@@ -97,6 +101,8 @@ void bench_threads(struct bench *b);
 /* bench_remove_pool() - remove the file that these made.  Context: any, a signal handler too. */
 void bench_remove_pool(void);
 void bench_open_time(void);
+/* bench_open_and_die() - open a pool and be killed: for a process of bench_open_time()'s. */
+void bench_open_and_die(const char *its_path);
 void bench_space(void);
 void bench_dram(void);
 

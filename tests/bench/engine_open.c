@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a pool costs: the time of an open and a check after a kill, against
- * one pass over the bytes of the index; space on media; memory.
+ * What a pool costs: the time of an open and a check, after a kill and after a
+ * close, against one pass over the bytes of the index; of a scrub, against one
+ * over all bytes; space on media; memory.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +52,28 @@ make_disk(struct prmem_pool *pool, uint64_t size_bytes)
 	return disk;
 }
 
+/* Is there room for a file of this size, in the tmpfs and in memory?  Else it says so. */
+static bool
+has_room(uint64_t len_bytes)
+{
+	unsigned long long kib = 0;
+	struct statvfs fs;
+	char line[200];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		(void)sscanf(line, "MemAvailable: %llu", &kib);
+	if (f != NULL)
+		fclose(f);
+	if (statvfs(options.dir, &fs) < 0 || fs.f_bavail * fs.f_frsize < len_bytes ||
+	    kib << 10 < len_bytes + (UINT64_C(1) << 30)) {
+		fprintf(stderr, "bench: %s has no room for a pool of %llu MiB: left out\n", options.dir,
+			(unsigned long long)len_bytes >> 20);
+		return false;
+	}
+	return true;
+}
+
 /* ---- opening ---- */
 
 /* Fill a pool in another process, which is killed. */
@@ -67,6 +92,30 @@ fill_and_kill(uint64_t pool_bytes, uint64_t disk_bytes)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
 		die("filling a pool of %llu bytes failed: is there room in %s?", (unsigned long long)pool_bytes,
 		    options.dir);
+}
+
+void
+bench_open_and_die(const char *its_path)
+{
+	bench_open(its_path, 0, 1);
+	kill(getpid(), SIGKILL);
+}
+
+/*
+ * Another process has the pool open, and is killed.  Not by fork(): all memory
+ * of this one would be copied on write behind it, in what is timed next.
+ */
+static void
+open_and_kill(void)
+{
+	char *argv[] = {(char *)"engine", (char *)(options.pmem ? "--world=pmem" : "--world=cache"),
+			(char *)"--open-and-die", path, NULL};
+	int status;
+	pid_t pid;
+
+	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) != pid ||
+	    !WIFSIGNALED(status))
+		die("a process that was to be killed ended otherwise");
 }
 
 struct nodes {
@@ -129,6 +178,27 @@ time_of_pass(const struct nodes *nodes)
 	return start;
 }
 
+/* The same over all bytes of the pool. */
+static double
+time_of_reading(void)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	double start = cpu_s();
+	off_t len = lseek(fd, 0, SEEK_END);
+	const uint64_t *words = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, fd, 0);
+	uint64_t sum = 0;
+
+	if (fd < 0 || words == MAP_FAILED)
+		die("%s: %s", path, strerror(errno));
+	for (size_t i = 0; i < (size_t)len / sizeof *words; i++)
+		sum += words[i];
+	__asm__ volatile("" : : "r"(sum));
+	munmap((void *)(uintptr_t)words, (size_t)len);
+	start = cpu_s() - start;
+	close(fd);
+	return start;
+}
+
 static double
 time_of_open(unsigned int nr_threads, struct prmem_pool **ret_pool)
 {
@@ -139,48 +209,115 @@ time_of_open(unsigned int nr_threads, struct prmem_pool **ret_pool)
 	return clock() - start;
 }
 
+static double
+time_of_check(struct prmem_pool *pool, unsigned int flags)
+{
+	struct prmem_check_args args = {.flags = flags};
+	struct prmem_check_result result;
+	double start = cpu_s();
+
+	if (prmem_check(pool, &args, &result, NULL) < 0 || result.nr_findings > 0)
+		die("the check found something");
+	return cpu_s() - start;
+}
+
+/* What is timed, in each round. */
+enum { PASS, KILLED, CLEAN, MANY, CHECK, NR_TIMES };
+
+struct times {
+	unsigned int rounds;
+	double *of[NR_TIMES];
+};
+
+static void
+one_round(struct times *times, unsigned int i, const struct nodes *nodes)
+{
+	struct prmem_pool *pool;
+
+	times->of[PASS][i] = time_of_pass(nodes);
+	open_and_kill();
+	times->of[KILLED][i] = time_of_open(1, &pool);
+	prmem_close(pool);
+	times->of[CLEAN][i] = time_of_open(1, &pool);
+	prmem_close(pool);
+	open_and_kill();
+	times->of[MANY][i] = time_of_open(0, &pool);
+	times->of[CHECK][i] = time_of_check(pool, 0);
+	prmem_close(pool);
+}
+
+static void
+report_times(struct times *times, unsigned int which, const char *what, const char *size, double bar)
+{
+	unsigned int rounds = times->rounds;
+	double *sorted = calloc(3 * (size_t)rounds, sizeof *sorted);
+	double *of = sorted, *pass = sorted + rounds, *ratios = sorted + 2 * (size_t)rounds;
+	char name[100];
+
+	if (sorted == NULL)
+		die("out of memory");
+	for (unsigned int i = 0; i < rounds; i++) {
+		of[i] = times->of[which][i];
+		pass[i] = times->of[PASS][i];
+		ratios[i] = of[i] / pass[i];
+	}
+	snprintf(name, sizeof name, "%s, %s full", what, size);
+	report(name, "ms", median(of, rounds) * 1e3, median(pass, rounds) * 1e3, median(ratios, rounds), bar);
+	free(sorted);
+}
+
+/* All that the pool holds is read, and its CRCs are checked; beside it, all bytes are just read. */
+static void
+scrub_times(const char *size, unsigned int rounds)
+{
+	double scrub[3], reading[3], ratios[3];
+	char name[100];
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct prmem_pool *pool;
+
+		reading[i] = time_of_reading();
+		pool = bench_open(path, 0, 1);
+		scrub[i] = time_of_check(pool, PRMEM_CHECK_SCRUB);
+		prmem_close(pool);
+		ratios[i] = scrub[i] / reading[i];
+	}
+	snprintf(name, sizeof name, "scrub of all content / reading it once, %s full", size);
+	report(name, "ms", median(scrub, rounds) * 1e3, median(reading, rounds) * 1e3, median(ratios, rounds), 0);
+}
+
 static void
 open_times(uint64_t disk_bytes, double bar)
 {
-	const unsigned int rounds = options.rounds / 10 + 3;
-	double *one = calloc(5 * (size_t)rounds, sizeof *one);
-	double *many = one + rounds, *pass = one + 2 * rounds, *check = one + 3 * rounds, *ratio = one + 4 * rounds;
-	struct prmem_check_result result;
+	struct times times = {.rounds = options.rounds / 10 + 3};
 	struct nodes nodes = {0};
 	struct prmem_pool *pool;
-	char name[100], size[32];
-	double limit;
+	char size[32];
 
+	if (!has_room(disk_bytes + disk_bytes / 100))
+		return;
+	for (unsigned int t = 0; t < NR_TIMES; t++) {
+		times.of[t] = calloc(times.rounds, sizeof **times.of);
+		if (times.of[t] == NULL)
+			die("out of memory");
+	}
 	new_path();
 	/* As full as can be: pages, their nodes, and what is kept back. */
 	fill_and_kill(disk_bytes + disk_bytes / 500 + (8 << 20), disk_bytes);
 	pool = bench_open(path, 0, 0);
 	find_nodes(pool, &nodes);
 	prmem_close(pool);
-	for (unsigned int i = 0; i < rounds; i++) {
-		double start;
-
-		pass[i] = time_of_pass(&nodes);
-		one[i] = time_of_open(1, &pool);
-		ratio[i] = one[i] / pass[i];
-		prmem_close(pool);
-		many[i] = time_of_open(0, &pool);
-		start = cpu_s();
-		if (prmem_check(pool, NULL, &result, NULL) < 0 || result.nr_findings > 0)
-			die("the check found something");
-		check[i] = cpu_s() - start;
-		prmem_close(pool);
-	}
-	snprintf(size, sizeof size, "%.3g GiB full", (double)disk_bytes / (1 << 30));
-	limit = median(pass, rounds) * 1e3;
-	snprintf(name, sizeof name, "open after a kill, 1 thread, %s", size);
-	report(name, "ms", median(one, rounds) * 1e3, limit, median(ratio, rounds), bar);
-	snprintf(name, sizeof name, "open after a kill, as many as CPUs, %s", size);
-	report(name, "ms", median(many, rounds) * 1e3, limit, median(many, rounds) * 1e3 / limit, 0);
-	snprintf(name, sizeof name, "check of the structure, %s", size);
-	report(name, "ms", median(check, rounds) * 1e3, limit, median(check, rounds) * 1e3 / limit, 0);
+	for (unsigned int i = 0; i < times.rounds; i++)
+		one_round(&times, i, &nodes);
+	snprintf(size, sizeof size, "%.3g GiB", (double)disk_bytes / (1 << 30));
+	report_times(&times, KILLED, "open after a kill, 1 thread", size, bar);
+	report_times(&times, CLEAN, "open after a close, 1 thread", size, bar);
+	report_times(&times, MANY, "open after a kill, as many as CPUs", size, 0);
+	report_times(&times, CHECK, "check of the structure", size, 0);
+	scrub_times(size, disk_bytes > UINT64_C(2) << 30 ? 1 : 3);
+	for (unsigned int t = 0; t < NR_TIMES; t++)
+		free(times.of[t]);
 	free(nodes.pfns);
-	free(one);
 }
 
 void
@@ -217,6 +354,8 @@ space_of(const char *what, uint64_t disk_bytes, uint64_t step_bytes, double bar)
 	uint64_t nr_data = 0, before, beyond;
 	char name[100];
 
+	if (!has_room(disk_bytes + disk_bytes / 100))
+		return;
 	new_path();
 	pool = bench_open(path, disk_bytes + disk_bytes / 200 + (16 << 20), 0);
 	before = nr_beyond(pool, 0);

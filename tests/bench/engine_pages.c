@@ -61,6 +61,22 @@ limit_read(void *ctx, uint64_t nr)
 	}
 }
 
+/* The same by a table of 8 bytes a page: the least that any index costs. */
+static void
+limit_read_by_table(void *ctx, uint64_t nr)
+{
+	struct pages *p = ctx;
+
+	while (nr-- > 0) {
+		const pm_slot *slot = limit_slot(p->b, rng_below(&p->rng, p->b->nr_limit_pages));
+		uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+
+		/* The words are random numbers, at first; later they name pages in their lower half. */
+		memcpy(p->buf, limit_page(p->b, (uint32_t)(word % p->b->nr_limit_pages)), PRMEM_PAGE_SIZE);
+		p->crc += crc32c(0, p->buf, PRMEM_PAGE_SIZE);
+	}
+}
+
 /* Sixteen sources in turn: in the cache, as a request's data just received is, but not one and the same. */
 static char *
 source(struct pages *p)
@@ -102,6 +118,29 @@ limit_write(void *ctx, uint64_t nr)
 		crc = crc32c(0, src, PRMEM_PAGE_SIZE);
 		pm_fence(pm, SITE);
 		pm_store(pm, slot, (uint64_t)crc << 32 | pfn, SITE);
+		pm_flush(pm, slot, sizeof *slot, SITE);
+		pm_fence(pm, SITE);
+	}
+}
+
+/* The same with the slot exchanged, as several writers at once need it. */
+static void
+limit_write_exchange(void *ctx, uint64_t nr)
+{
+	struct pages *p = ctx;
+	struct pm *pm = p->b->limit;
+
+	while (nr-- > 0) {
+		const char *src = source(p);
+		uint32_t pfn = rng_below(&p->rng, p->b->nr_limit_pages);
+		pm_slot *slot = limit_slot(p->b, rng_below(&p->rng, p->b->nr_limit_pages));
+		uint32_t crc;
+
+		__builtin_prefetch((const void *)slot, 1);
+		pm_copy(pm, limit_page(p->b, pfn), src, PRMEM_PAGE_SIZE, SITE);
+		crc = crc32c(0, src, PRMEM_PAGE_SIZE);
+		pm_fence(pm, SITE);
+		p->crc += (uint32_t)pm_exchange(pm, slot, (uint64_t)crc << 32 | pfn, SITE);
 		pm_flush(pm, slot, sizeof *slot, SITE);
 		pm_fence(pm, SITE);
 	}
@@ -261,6 +300,8 @@ bench_pages(struct bench *b)
 #define PAIR(e, m, bar, name) compare(name, (struct work){e, &a}, (struct work){m, &l}, bar)
 	PAIR(only_crc, only_memcpy, 0, "limits: CRC of 4 KiB / memcpy of 4 KiB");
 	PAIR(only_store, limit_read, 0, "limits: persisted 8 bytes / memcpy + CRC");
+	PAIR(limit_read_by_table, limit_read, 0, "limits: read 4 KiB by a table of pages / memcpy + CRC");
+	PAIR(limit_write_exchange, limit_write, 0, "limits: overwrite 4 KiB, slot exchanged / slot stored");
 	PAIR(engine_read, limit_read, 1.25, "read 4 KiB, random");
 	PAIR(engine_read_mib, limit_read_mib, 0, "read 1 MiB");
 	PAIR(engine_write_mib, limit_write_mib, 1.15, "overwrite 1 MiB");

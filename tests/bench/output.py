@@ -9,7 +9,8 @@ import subprocess
 
 BEGIN = "<!-- results: written by tests/bench/bench --write -->"
 END = "<!-- end of results -->"
-COLOURS = {"null": "#888888", "memory": "#1f77b4", "memory-malloc": "#17becf", "file": "#2ca02c",
+NO_BAR = ("prmem-cache", "floor")
+COLOURS = {"null": "#888888", "floor": "#8c564b", "memory": "#1f77b4", "memory-malloc": "#17becf", "file": "#2ca02c",
            "qemu-nbd": "#d62728", "nbd-server": "#9467bd", "prmem-cache": "#ff7f0e"}
 
 
@@ -65,13 +66,12 @@ def nbd_table(rows, peers):
             value = found.get(row["name"])
             if value is None:
                 cells.append("-")
-            elif p == "prmem-cache":
+            elif p in NO_BAR:
                 cells.append(f"{value:.2f}")
             else:
-                cells.append(mark(value, (0.97 if row["small"] else 0.9) if p == "null" else 1.0))
+                cells.append(mark(value, (0.97 if row["page"] else 0.9) if p == "null" else 1.0))
         value = cpu.get(row["name"])
-        cells.append("-" if value is None else mark(value, 1.0, at_least=not row["small"]) if row["small"]
-                     else f"{value:.2f}")
+        cells.append("-" if value is None else mark(value, 1.0, at_least=False) if row["page"] else f"{value:.2f}")
         table.append(cells)
     return grid(["workload", "prmem", *("/ " + p for p in by_peer), "CPU / memory"], table)
 
@@ -85,9 +85,12 @@ def engine_table(rows):
         else:
             ratio = mark(row["ratio"], abs(bar), at_least=bar < 0)
         limit = "" if bar == 0 else f"{'at least' if bar < 0 else 'at most'} {abs(bar):g}"
+        if not row["unit"]:  # said, not measured
+            table.append([row["world"], row["name"], "", "", "", ""])
+            continue
         table.append([row["world"], row["name"], f"{row['engine']:,.4g} {row['unit']}",
                       f"{row['limit']:,.4g} {row['unit']}" if row["limit"] else "", ratio, limit])
-    return grid(["world", "work", "engine", "limit", "ratio", "bar"], table)
+    return grid(["world", "work", "engine", "limit, or other", "ratio", "bar"], table)
 
 
 def growth_table(rows):
@@ -106,7 +109,7 @@ def report(results):
     if results.get("engine"):
         text += ["The engine, in process:", engine_table(results["engine"])]
     if results.get("growth"):
-        text += ["How it grows (random reads and overwrites of 4 KiB, depth 32 in all):",
+        text += ["How it grows (4 KiB, at random places if nothing else is said, depth 32 in all):",
                  growth_table(results["growth"])]
     return "\n\n".join(text) + "\n"
 

@@ -73,9 +73,12 @@ class Peer:
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def connect(self):
+    def uris(self):
+        return [self.uri]
+
+    def connect(self, uri=None):
         h = nbd.NBD()
-        h.connect_uri(self.uri)
+        h.connect_uri(uri or self.uri)
         return h
 
     def trim(self):
@@ -105,12 +108,15 @@ def tree(pid):
 
 
 def cpu_of(pid):
+    """Of a process, all its threads, and its children that have ended."""
     try:
+        # Its CPU clock (clock_getcpuclockid(3)) counts nanoseconds; /proc counts ticks of 10 ms.
+        own_s = time.clock_gettime((~pid << 3) | 2)
         with open(f"/proc/{pid}/stat") as f:
             fields = f.read().rsplit(")", 1)[1].split()
     except OSError:
         return 0
-    return sum(int(f) for f in fields[11:15]) / HZ
+    return own_s + sum(int(f) for f in fields[13:15]) / HZ
 
 
 class PrmemPmem(Peer):
@@ -119,11 +125,17 @@ class PrmemPmem(Peer):
     name = "prmem"
     env = {"PMEM_IS_PMEM_FORCE": "1"}
     disks = 1
+    disks_used = 1
+
+    def uris(self):
+        """One for each disk that is used."""
+        return [f"nbd+unix:///pram{i}?socket={self.socket}" for i in range(self.disks_used)]
 
     def argv(self):
-        spare = self.size // 100 + (64 << 20)
-        sizes = ",".join([str(self.size)] + [str(self.size)] * (self.disks - 1))
-        return self.nbdkit(self.plugin, f"pool={self.dir}/pool", f"pool-size={self.size + spare}", f"sizes={sizes}")
+        used = self.size * self.disks_used
+        spare = used // 100 + (64 << 20)
+        sizes = ",".join([str(self.size)] * self.disks)
+        return self.nbdkit(self.plugin, f"pool={self.dir}/pool", f"pool-size={used + spare}", f"sizes={sizes}")
 
 
 class PrmemCache(PrmemPmem):
@@ -139,6 +151,21 @@ class Null(Peer):
 
     def argv(self):
         return self.nbdkit("null", f"size={self.size}")
+
+
+class Floor(Peer):
+    """The least that a server of checksummed bytes does: floor_plugin.c."""
+
+    name = "floor"
+    plugin_path = os.environ.get("BENCH_FLOOR", "")
+
+    def argv(self):
+        path = os.path.join(self.dir, "disk")
+        with open(path, "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, self.size // 4096 * (4096 + 8))
+        return self.nbdkit(self.plugin_path, f"file={path}")
+
+    env = {"PMEM_IS_PMEM_FORCE": "1"}
 
 
 class Memory(Peer):
@@ -201,6 +228,6 @@ class NbdServer(Peer):
         super().stop()
 
 
-ALL = [PrmemPmem, PrmemCache, Null, Memory, MemoryMalloc, File, Qemu, NbdServer]
+ALL = [PrmemPmem, PrmemCache, Null, Floor, Memory, MemoryMalloc, File, Qemu, NbdServer]
 NEEDS = {"qemu-nbd": "qemu-utils", "nbd-server": "nbd-server", "fio": "fio", "nbdkit": "nbdkit",
          "nbdcopy": "libnbd-bin"}

@@ -26,17 +26,20 @@ class Fio:
         self.args = [f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--numjobs={conns}", *extra]
         self.fresh = fresh
         self.small = small  # requests of 4 KiB or less
+        self.page = bs == "4k"
         self.conns = conns
 
     def run(self, peer, seconds, directory):
         if self.fresh:
             peer.trim()
-        argv = ["fio", "--name=job", "--ioengine=nbd", f"--uri={peer.uri}", "--randseed=1", "--group_reporting",
+        argv = ["fio", "--name=global", "--ioengine=nbd", "--randseed=1", "--group_reporting",
                 "--output-format=json", "--refill_buffers=0", "--thread", f"--runtime={int(seconds * 1000)}ms",
                 f"--size={peer.size}", *self.args]
         if not self.fresh:
             # For so long; what is fresh ends when all of it has been written.
             argv.append("--time_based")
+        for i, uri in enumerate(peer.uris()):
+            argv += [f"--name=job{i}", f"--uri={uri}"]
         before = peer.cpu_s()
         done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         cpu_s = peer.cpu_s() - before
@@ -61,6 +64,7 @@ class Fua:
     def __init__(self, name, nr_bytes):
         self.name = name
         self.bytes = nr_bytes
+        self.page = nr_bytes == 4096
 
     def run(self, peer, seconds, _directory):
         h = peer.connect()
@@ -84,6 +88,7 @@ class Copy:
     """nbdcopy of a whole image."""
 
     small = False
+    page = False
 
     def __init__(self, name, into):
         self.name = name
@@ -113,11 +118,12 @@ def fill(peer):
     """Write all of it once, with bytes that are not zero."""
     if not peer.keeps_data:
         return
-    h = peer.connect()
     block = os.urandom(1 << 20)
-    for off in range(0, peer.size, 1 << 20):
-        h.pwrite(off.to_bytes(8, "little") + block[8:], off)
-    h.shutdown()
+    for uri in peer.uris():
+        h = peer.connect(uri)
+        for off in range(0, peer.size, 1 << 20):
+            h.pwrite(off.to_bytes(8, "little") + block[8:], off)
+        h.shutdown()
 
 
 def all_workloads():
@@ -129,6 +135,7 @@ def all_workloads():
                 name = f"{what} 4 KiB, depth {depth}, {conns} connection" + ("s" if conns > 1 else "")
                 jobs.append(Fio(name, rw, "4k", depth, conns, small=True, extra=("--norandommap",)))
     jobs += [Fio("overwrite 512 bytes, depth 32", "randwrite", "512", 32, small=True, extra=("--norandommap",)),
+             Fio("fresh write 512 bytes, depth 32", "randwrite", "512", 32, fresh=True, small=True),
              Fio("fresh write 4 KiB, depth 32", "randwrite", "4k", 32, fresh=True, small=True),
              Fio("fresh write 1 MiB, depth 8", "write", "1m", 8, fresh=True),
              Fio("overwrite 4 KiB, flush after each", "randwrite", "4k", 1, extra=("--fsync=1", "--norandommap"),
