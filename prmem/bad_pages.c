@@ -2,6 +2,7 @@
 #include "prmem/bad_pages.h"
 
 #include "common/cleanup.h"
+#include "prmem/guard.h"
 #include "prmem/instance.h"
 
 void
@@ -19,24 +20,50 @@ bad_page_note(struct prmem_pool *pool, uint32_t pfn)
 		    pool->path, pfn);
 }
 
+bool
+bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
+{
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) != 0) {
+		bad_page_note(pool, pfn);
+		return false;
+	}
+	guard_at(pfn);
+	/* A store, for a load is content with a hole; it stores what is there, so nothing has to become durable. */
+	atomic_fetch_or_explicit((pm_slot *)pool_page(pool, pfn), 0, memory_order_relaxed);
+	guard_leave();
+	return true;
+}
+
+static void
+save_noted(struct prmem_pool *pool, struct prmem_instance *list)
+{
+	uint32_t noted = atomic_exchange(&pool->bad.nr, 0), nr = MIN(noted, BAD_PAGES_QUEUE);
+	uint32_t pfns[BAD_PAGES_QUEUE];
+
+	/* All of them first: to store one may note another, at the head of the queue. */
+	for (uint32_t i = 0; i < nr; i++)
+		pfns[i] = atomic_exchange(&pool->bad.pfn[i], 0);
+	for (uint32_t i = 0; i < nr; i++) {
+		if (pfns[i] != 0 && xa_is_err(xa_store(&list->xa, pfns[i], xa_mk_value(1))))
+			break;
+	}
+}
+
 void
 bad_pages_save(struct prmem_pool *pool)
 {
 	struct prmem_instance *list;
-	uint32_t nr;
 
 	if (LIKELY(atomic_load_explicit(&pool->bad.nr, memory_order_relaxed) == 0) || pool_is_read_only(pool))
 		return;
 	/* A list that cannot be written changes nothing for this request: the pages are put aside in RAM. */
 	if (prmem_get(pool, BAD_PAGES_SUBSYSTEM, BAD_PAGES_NAME, PRMEM_CREATE, &list, NULL) < 0)
 		return;
-	nr = atomic_exchange(&pool->bad.nr, 0);
-	for (uint32_t i = 0; i < nr && i < BAD_PAGES_QUEUE; i++) {
-		uint32_t pfn = atomic_exchange(&pool->bad.pfn[i], 0);
-
-		if (pfn != 0 && xa_is_err(xa_store(&list->xa, pfn, xa_mk_value(1))))
-			break;
-	}
+	/* The list itself takes pages, and may meet more that are bad. */
+	for (int round = 0; round < 4 && atomic_load(&pool->bad.nr) > 0; round++)
+		save_noted(pool, list);
 	prmem_put(list);
 }
 

@@ -188,14 +188,17 @@ take_new_page(struct buffers *buffers, unsigned int nr, uint32_t *ret_payload)
 	struct page_alloc *pages = buffers->pool->pages;
 	struct buffer_page *page;
 	uint32_t pfn;
-	int r = page_take(pages, PAGE_USE_NEW, 1, &pfn);
 
-	if (r < 0)
-		return r;
-	if (pfn >= BUFFER_PFN_LIMIT) {
-		page_untake(pages, &pfn, 1);
-		return -ENOSPC;
-	}
+	do {
+		int r = page_take(pages, PAGE_USE_NEW, 1, &pfn);
+
+		if (r < 0)
+			return r;
+		if (pfn >= BUFFER_PFN_LIMIT) {
+			page_untake(pages, &pfn, 1);
+			return -ENOSPC;
+		}
+	} while (!bad_page_probe(buffers->pool, pfn));
 	pthread_mutex_lock(&buffers->lock);
 	page = buffer_table_add(&buffers->table, pfn);
 	if (page != NULL)

@@ -29,8 +29,12 @@ static int
 directory_alloc_node(void *memory, uint32_t *ret_pfn)
 {
 	struct prmem_pool *pool = ((struct directory *)memory)->pool;
+	int r;
 
-	return pool_is_read_only(pool) ? -EROFS : page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
+	do {
+		r = pool_is_read_only(pool) ? -EROFS : page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
+	} while (r == 0 && !bad_page_probe(pool, *ret_pfn));
+	return r;
 }
 
 static void
@@ -84,14 +88,23 @@ instance_alloc_node(void *memory, uint32_t *ret_pfn)
 	struct prmem_instance *inst = memory;
 	struct prmem_pool *pool = inst->pool;
 
-	if (pool_is_read_only(pool))
-		return -EROFS;
-	if (atomic_fetch_sub(&inst->promised, 1) > 0) {
-		if (page_take(pool->pages, PAGE_USE_PROMISED, 1, ret_pfn) == 0)
-			return 0;
+	for (;;) {
+		bool promised = false;
+		int r = 0;
+
+		if (pool_is_read_only(pool))
+			return -EROFS;
+		if (atomic_fetch_sub(&inst->promised, 1) > 0)
+			promised = page_take(pool->pages, PAGE_USE_PROMISED, 1, ret_pfn) == 0;
+		if (!promised) {
+			atomic_fetch_add(&inst->promised, 1);
+			r = page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
+		}
+		if (r < 0 || bad_page_probe(pool, *ret_pfn))
+			return r;
+		if (promised)
+			instance_repromise(inst, 1);
 	}
-	atomic_fetch_add(&inst->promised, 1);
-	return page_take(pool->pages, PAGE_USE_NEW, 1, ret_pfn);
 }
 
 static void

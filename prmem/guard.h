@@ -7,6 +7,8 @@
  * Two ways to live on:
  *   - A thread that copies to or from pages says so (a window).  A fault in
  *     the window ends the copy: the request gets EIO, nothing else happens.
+ *     Pages that are written without one (nodes, buffers, runs) are tried in
+ *     one when they are taken (bad_page_probe() in prmem/bad_pages.h).
  *   - A fault in a pool outside of a window hits the index.  The handler puts
  *     empty memory in its place, so that the thread can go on, and the pool
  *     is read-only from then on: what was there fails its proofs.

@@ -138,14 +138,30 @@ object_retire(struct prmem_pool *pool, xa_entry_t entry)
 	}
 }
 
+/* Whose memory is bad, of a run, is put aside; the others are free again. */
+static bool
+memory_is_sound(struct prmem_pool *pool, uint32_t pfn, unsigned int order)
+{
+	bool sound = true;
+
+	for (uint32_t i = 0; i < UINT32_C(1) << order; i++)
+		sound = bad_page_probe(pool, pfn + i) && sound;
+	if (!sound)
+		page_free_now(pool->pages, pfn, UINT32_C(1) << order);
+	return sound;
+}
+
 int
 prmem_alloc_pages(struct prmem_pool *pool, unsigned int order, void **ret_addr)
 {
 	uint32_t pfn;
-	int r = page_take_run(pool->pages, order, &pfn);
+	int r;
 
-	if (r < 0)
-		return r;
+	do {
+		r = page_take_run(pool->pages, order, &pfn);
+		if (r < 0)
+			return r;
+	} while (!memory_is_sound(pool, pfn, order));
 	r = page_runs_add(&pool->pages->runs, pfn, order);
 	if (r < 0) {
 		page_free_now(pool->pages, pfn, UINT32_C(1) << order);

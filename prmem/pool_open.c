@@ -84,6 +84,12 @@ decide(struct prmem_pool *pool, const struct backing *backing, const struct prme
 	if (args->format == PRMEM_FORMAT_FORCE)
 		return decide_format(pm, args, d, err);
 
+	/* A file that has got its length just now is a hole: on a full tmpfs to read it is a signal. */
+	if (backing != NULL && backing->was_empty && !pool_is_read_only(pool)) {
+		r = pm_ensure(pool->pm, 0, SB_FORMAT_BYTES);
+		if (r < 0)
+			return error_set(err, r, "pool %.200s: cannot be formatted: %s", path, strerror(-r));
+	}
 	state = sb_read(pm, &d->sb, &d->unknown_ro, &d->what);
 	if (backing != NULL && (state == SB_BLANK || state == SB_FOREIGN)) {
 		r = blank_check(backing, pm, args, err);

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck disable=SC2034,SC2154 # vm.sh uses and sets them
-# Memory that fails under a served disk.  Two kinds: a bad block of persistent
+# Memory that fails under a served disk.  Three kinds: a bad block of persistent
 # memory under a pool that is a file of a DAX file system (the fault comes when
-# the page is mapped), and a memory failure of a device-DAX node, told to the
-# kernel by MADV_HWPOISON and to the server in the middle of a copy.  Each time: an I/O error for that block alone, the server
-# lives, writing the block heals it, the page is never used again, also after a
-# restart.
+# the page is mapped), a memory failure of a device-DAX node, told to the
+# kernel by MADV_HWPOISON and to the server in the middle of a copy, and holes of
+# a file on an ext4 that is full.  Each time: an I/O error for that block alone, the
+# server lives, writing the block heals it, the page is never used again, also
+# after a restart.
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 VM_MEMMAP='memmap=256M!1536M memmap=256M!2G nokaslr'
 marker=MARKER-OF-THE-PAGE-THAT-FAILS
@@ -45,6 +46,25 @@ check_one_bad_block()
 	read_block "$block" >/tmp/read || fail "$1: still an error after it was written"
 	check "$1: it is healed" cmp /tmp/new /tmp/read
 	check "$1: the server said so" grep -q 'bad memory' /run/card.log
+}
+
+host()
+{
+	mkdir -p "$VM_DIR/share/src/tests"
+	cp -r "$VM_SRCDIR/../ctl" "$VM_SRCDIR/../plugin" "$VM_DIR/share/src/tests/"
+	vm_start
+	vm_wait
+}
+
+# The same script as in "make check", there on a tmpfs.
+check_full_disk()
+{
+	check "a small ext4" mkfs.ext4 -q -F -m 0 -b 4096 /dev/pmem0 32m
+	check "mount it" mount /dev/pmem0 /mnt/pmem
+	check "a file system without space: ENOSPC, or an error of one page" \
+		env PRMEM_SMALL_FS=/mnt/pmem top_srcdir=/run/vm/src top_builddir="$PRMEM_BUILDDIR" \
+		PRMEM_PLUGIN="$PRMEM_BUILDDIR/.libs/nbdkit-prmem-plugin.so" bash /run/vm/src/tests/ctl/ctl-full-disk.sh
+	umount /mnt/pmem
 }
 
 # Nearly the whole pool is written; touching the bad page would be an error.
@@ -92,6 +112,9 @@ guest_1()
 	check "detach" prmem-nbd detach /dev/nbd0
 	kill_server card
 	umount /mnt/pmem
+
+	# ---- holes, and no space behind them
+	check_full_disk
 
 	# ---- a memory failure in the middle of a copy
 	devdax namespace1.0

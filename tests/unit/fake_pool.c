@@ -103,7 +103,7 @@ fake_close(struct pm *pm)
 {
 	struct fake_pm *fake = fake_of(pm);
 
-	munmap(pm->base, pm->len_bytes);
+	munmap(pm->base, fake->mapped_bytes);
 	free(fake->backed);
 }
 
@@ -124,10 +124,12 @@ add_region(struct prmem_pool *pool, uint64_t nr_pages, bool is_pmem)
 {
 	unsigned int i = pool->nr_regions++;
 	struct fake_pm *fake = fake_pm_of(pool, i);
-	void *base = mmap(NULL, nr_pages << PRMEM_PAGE_SHIFT, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t mapped_bytes = MIN(nr_pages, FAKE_PAGES_MAX) << PRMEM_PAGE_SHIFT;
+	void *base =
+		mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	CHECK(base != MAP_FAILED);
+	fake->mapped_bytes = mapped_bytes;
 	fake->pm = (struct pm){&fake_ops, base, nr_pages << PRMEM_PAGE_SHIFT, is_pmem, false};
 	fake->backed = calloc(nr_pages, sizeof *fake->backed);
 	CHECK(fake->backed != NULL);
@@ -195,7 +197,13 @@ fake_pool_is_backed(struct prmem_pool *pool, uint32_t pfn)
 	return false;
 }
 
-/* ---- what pool.c offers ---- */
+/* ---- what bad_pages.c and pool.c offer ---- */
+
+bool
+bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
+{
+	return pool_page(pool, pfn) != NULL;
+}
 
 bool
 pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)

@@ -9,8 +9,12 @@
 
 #include "prmem/pool.h"
 
+/* A region has memory for so many pages; a test with a larger one marks the others. */
+#define FAKE_PAGES_MAX (UINT64_C(1) << 20)
+
 struct fake_pm {
 	struct pm pm;
+	uint64_t mapped_bytes;
 	atomic_bool *backed; /* pages that the file system has promised */
 	_Atomic int64_t nr_space; /* pages it has left to promise */
 	atomic_int ensure_error; /* what ensure() returns, or 0 */

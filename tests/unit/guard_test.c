@@ -155,6 +155,54 @@ a_write_that_meets_bad_memory_takes_another_page(void)
 	temp_pool_remove(&t);
 }
 
+/* Nodes, records, buffers and runs are written by others than who copies pages of disks. */
+static void
+nothing_is_made_in_bad_memory(void)
+{
+	struct prmem_instance *inst;
+	struct prmem_pool_info info;
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	xa_entry_t entry;
+	char buf[PAGE];
+	void *p;
+
+	temp_pool_make(&t, 1 << 20);
+	for (uint32_t pfn = 1; pfn < 256; pfn += 2) {
+		if (!page_is_marked(t.pool->pages, pfn))
+			break_page(t.pool, pfn);
+	}
+	disk = temp_disk(&t, "d", UINT64_C(8) << 40);
+	fill(buf, 'x');
+	for (uint64_t i = 0; i < 8; i++)
+		CHECK_EQ(prmem_disk_write(disk, buf, PAGE, i << 36), 0);
+	CHECK_EQ(prmem_get(t.pool, "test", "i", PRMEM_CREATE, &inst, NULL), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		CHECK_EQ(prmem_alloc(t.pool, 3000, &p), 0);
+		memset(p, 'y', 3000);
+		CHECK_EQ(prmem_mk_entry(inst, i, p, &entry), 0);
+		CHECK_EQ(xa_store(prmem_xarray(inst), i, entry), 0);
+	}
+	for (uint32_t i = 4; i < 6; i++) {
+		CHECK_EQ(prmem_alloc_pages(t.pool, 0, &p), 0);
+		memset(p, 'z', PAGE);
+		CHECK_EQ(prmem_mk_entry(inst, i, p, &entry), 0);
+		CHECK_EQ(xa_store(prmem_xarray(inst), i, entry), 0);
+	}
+	/* No two sound ones lie side by side. */
+	CHECK_EQ(prmem_alloc_pages(t.pool, 1, &p), -ENOSPC);
+	prmem_put(inst);
+	for (uint64_t i = 0; i < 8; i++) {
+		CHECK_EQ(prmem_disk_read(disk, buf, PAGE, i << 36), 0);
+		CHECK_EQ(buf[100], 'x');
+	}
+	prmem_disk_close(disk);
+	prmem_pool_info(t.pool, &info);
+	CHECK(!info.read_only);
+	CHECK(info.nr_bad > 20);
+	temp_pool_remove(&t);
+}
+
 static void
 a_bad_node_costs_the_writing_not_the_process(void)
 {
@@ -241,5 +289,6 @@ a_fault_elsewhere_is_not_ours(void)
 }
 
 UNIT_MAIN(CASE(a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite),
-	  CASE(a_write_that_meets_bad_memory_takes_another_page), CASE(a_bad_node_costs_the_writing_not_the_process),
-	  CASE(a_file_cut_short_under_us_is_eio), CASE(a_fault_elsewhere_is_not_ours))
+	  CASE(a_write_that_meets_bad_memory_takes_another_page), CASE(nothing_is_made_in_bad_memory),
+	  CASE(a_bad_node_costs_the_writing_not_the_process), CASE(a_file_cut_short_under_us_is_eio),
+	  CASE(a_fault_elsewhere_is_not_ours))
