@@ -19,6 +19,9 @@ test_packages=(
 	bash-completion debhelper dpkg-dev lintian systemd udev
 )
 
+# More options for apt-get, from who sources this.
+apt_options=()
+
 say() {
 	printf '%s\n' "$*" >&2
 }
@@ -60,7 +63,7 @@ install_packages() {
 	fi
 	say "installing from Debian's packages: ${missing[*]}"
 	apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive
-		apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+		apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${apt_options[@]}")
 	# A fresh system has no package lists, an old one has stale ones.
 	if "${apt[@]}" install --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
 		return 0

@@ -10,8 +10,8 @@ need() {
 	}
 }
 
-# configure_build NAME [ARGUMENT...] - configure and build in $work/NAME.
-configure_build() {
+# configure_only NAME [ARGUMENT...] - configure in $work/NAME.
+configure_only() {
 	local name=$1
 	shift
 	mkdir -p "$work/$name"
@@ -20,16 +20,29 @@ configure_build() {
 		result FAIL configure "$name"
 		exit 1
 	}
-	make --no-print-directory -s -C "$work/$name" -j"$jobs"
+}
+
+# configure_build NAME [ARGUMENT...] - configure and build in $work/NAME.
+configure_build() {
+	configure_only "$@"
+	make --no-print-directory -s -C "$work/$1" -j"$jobs"
+}
+
+# fast_tmp - files of the tests of this step in memory, if there is much of it:
+# many of them sync, and the step gcc does that on a disk.
+fast_tmp() {
+	[ ! -w /dev/shm ] || [ "$(df --output=avail /dev/shm | tail -n 1)" -lt 2000000 ] || export TMPDIR=/dev/shm
 }
 
 # make_check NAME [ARGUMENT...] - run make check in $work/NAME, report each
-# test, and show the logs of those that failed.
+# test, and show the logs of those that failed.  Many tests wait, so there are
+# more of them at a time than processors.
 make_check() {
 	local name=$1 status=0 trs log test verdict why
 	shift
 	find "$work/$name" -name '*.trs' -delete
-	make --no-print-directory -s -C "$work/$name" -j"$jobs" check "$@" >"$work/$name/check.out" 2>&1 || status=$?
+	make --no-print-directory -s -C "$work/$name" -j$((2 * jobs)) "${check_goal:-check}" "$@" \
+		>"$work/$name/check.out" 2>&1 || status=$?
 	while IFS= read -r trs; do
 		test=${trs#"$work/$name/"}
 		test=${test%.trs}
@@ -55,6 +68,15 @@ make_check() {
 	fi
 }
 
+# check_only NAME PROGRAM... - build these programs and nothing else, run them.
+check_only() {
+	local name=$1
+	shift
+	make --no-print-directory -s -C "$work/$name" -j"$jobs" "$@"
+	fast_tmp
+	check_goal=check-TESTS make_check "$name" check_PROGRAMS="$*" check_LTLIBRARIES= TESTS="$*"
+}
+
 # tests_of NAME VARIABLE - the value of a variable of the Makefile.
 tests_of() {
 	# shellcheck disable=SC2016 # make's variables, not the shell's
@@ -77,13 +99,15 @@ step_clang() {
 # such as the stock nbdkit, hangs in p11-kit's destructor at exit once anything
 # has called strerror(); that needs no plugin of ours.
 step_asan() {
-	configure_build asan CC=gcc --enable-sanitizers=address,undefined CFLAGS='-g -O1'
-	PRMEM_QUICK=1 make_check asan TESTS="$(tests_of asan unit_tests)"
+	configure_only asan CC=gcc --disable-static --enable-sanitizers=address,undefined CFLAGS='-g -O1'
+	# shellcheck disable=SC2046 # names
+	PRMEM_QUICK=1 check_only asan $(tests_of asan unit_tests)
 }
 
 step_tsan() {
-	configure_build tsan CC=gcc --enable-sanitizers=thread CFLAGS='-g -O1'
-	PRMEM_QUICK=1 make_check tsan TESTS="$(tests_of tsan threaded_tests)"
+	configure_only tsan CC=gcc --disable-static --enable-sanitizers=thread CFLAGS='-g -O1'
+	# shellcheck disable=SC2046 # names
+	PRMEM_QUICK=1 check_only tsan $(tests_of tsan threaded_tests)
 }
 
 # What the tests reach of the two rooms that hold all that must not go wrong;
@@ -93,6 +117,7 @@ step_coverage() {
 	configure_build coverage CC=gcc CFLAGS='-g -O0 --coverage -fprofile-update=atomic' --disable-static
 	local unit others='tests/damage/damage_test' scripts numbers
 	unit=$(tests_of coverage unit_tests)
+	fast_tmp
 	# A program that is killed writes nothing down, and one whose calls fail fails to.
 	scripts=$(tests_of coverage shell_tests | tr ' ' '\n' |
 		grep -E '^tests/(plugin|ctl|layout)/|^tests/fuzz/pool-fuzz' | tr '\n' ' ')
@@ -111,13 +136,17 @@ step_coverage() {
 	figure "coverage of xarray/ and prmem/: $numbers"
 }
 
-# Leaks are ASan's; this finds what was never initialised.  Three programs stay
-# out: they map more than valgrind can, or run themselves again
-# (tests/unit/Makemodule.am).
+# Leaks are ASan's; this finds what was never initialised, in every unit test,
+# with a tenth of the rounds of those that are random.
 step_valgrind() {
 	need valgrind valgrind
 	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
+	local unit
+	unit=$(tests_of gcc unit_tests)
+	fast_tmp
 	# The tests of SIGBUS go on behind a fault: registers must be right there.
-	PRMEM_QUICK=1 make_check gcc TESTS="$(tests_of gcc 'filter-out $(beyond_valgrind),$(unit_tests)')" \
-		LOG_COMPILER='timeout --kill-after=10 900 valgrind -q --error-exitcode=1 --child-silent-after-fork=yes --vex-iropt-register-updates=allregs-at-mem-access'
+	# Without a fair scheduler threads that poll keep the others waiting.
+	PRMEM_QUICK=10 FAULT_STEP=12 check_goal=check-TESTS make_check gcc \
+		check_PROGRAMS="$unit" check_LTLIBRARIES= TESTS="$unit" \
+		LOG_COMPILER="timeout --kill-after=10 900 valgrind -q --error-exitcode=1 --child-silent-after-fork=yes --fair-sched=yes --vex-iropt-register-updates=allregs-at-mem-access --suppressions=$src/tests/unit/valgrind.supp"
 }

@@ -6,12 +6,13 @@
 # the others with nodes of 4; and all mutants with each.  CRASH_SEED repeats.
 step_crash() {
 	local images=${CRASH_IMAGES:-5e6} program part text
-	[ -e "$work/gcc/Makefile" ] || configure_build gcc CC=gcc
-	make --no-print-directory -s -C "$work/gcc" -j"$jobs" tests/crash/crash_test tests/crash/crash_tiny_test
+	# Of its own: this may be configured before the tests' packages are there.
+	configure_only crash CC=gcc --disable-shared
+	make --no-print-directory -s -C "$work/crash" -j"$jobs" tests/crash/crash_test tests/crash/crash_tiny_test
 	: >crash.out
 	for program in crash_test:0.1 crash_tiny_test:0.9; do
 		part=$(awk -v n="$images" -v share="${program#*:}" 'BEGIN { printf "%.0f", n * share }')
-		"$work/gcc/tests/crash/${program%:*}" --images "$part" -j "$jobs" ${CRASH_SEED:+-s "$CRASH_SEED"} |
+		"$work/crash/tests/crash/${program%:*}" --images "$part" -j "$jobs" ${CRASH_SEED:+-s "$CRASH_SEED"} |
 			tee -a crash.out
 	done
 	# One line for both programs.

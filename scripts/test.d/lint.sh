@@ -18,14 +18,16 @@ shell_scripts() {
 
 step_lint() {
 	need shellcheck shellcheck
-	local f
-	while IFS= read -r f; do
-		if (cd "$src" && shellcheck "$f"); then
-			result PASS "shellcheck $f"
-		else
-			result FAIL "shellcheck $f"
-		fi
-	done < <(shell_scripts)
+	local verdict f
+	mkdir -p lint
+	while read -r verdict f; do
+		result "$verdict" "shellcheck $f"
+		[ "$verdict" = PASS ] || cat "lint/${f//\//_}"
+	done < <(shell_scripts | (
+		cd "$src" &&
+			LINT=$work/lint xargs -P "$jobs" -I@ bash -c \
+				'shellcheck "$1" >"$LINT/${1//\//_}" 2>&1 && echo "PASS $1" || echo "FAIL $1"' _ @
+	))
 }
 
 # Flags that the sources need to be read at all.

@@ -465,7 +465,7 @@ mutated_requests(void)
 		"{\"verb\":\"set-pool\",\"label\":\"l\",\"low_space\":4096}",
 	};
 	static const char marks[] = "{}[]\",:\\0123456789e-+.tfn \t\xff\x01";
-	int nr = getenv("PRMEM_QUICK") != NULL ? 200 : 1500, fd = -1;
+	int nr = getenv("PRMEM_QUICK") != NULL ? unit_rounds(200) : 1500, fd = -1;
 	char line[65536];
 
 	start();

@@ -61,7 +61,7 @@ random_requests_match_a_plain_buffer(void)
 
 	temp_pool_make(&t, 8 << 20);
 	disk = temp_disk(&t, "pram0", SIZE);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < unit_rounds(3000); i++) {
 		uint64_t off = unit_random() % SIZE;
 		uint64_t max = unit_random() % 4 == 0 ? SIZE : 3 * PAGE;
 		uint64_t len = 1 + unit_random() % (SIZE - off < max ? SIZE - off : max);

@@ -10,7 +10,7 @@
 
 #define PAGE PRMEM_PAGE_SIZE
 #define NR_THREADS 4
-#define ROUNDS 3000
+#define ROUNDS unit_rounds(3000)
 
 struct worker {
 	pthread_t thread;

@@ -58,7 +58,7 @@ stop_at_second(void *opaque, const struct prmem_instance_info *info)
 static void
 many_instances_come_back_and_go(void)
 {
-	enum { NR = 700 }; /* more than a directory of one node holds */
+	const int nr_made = unit_rounds(10) == 10 ? 700 : 520; /* more than a directory of one node holds */
 	struct prmem_pool_info info;
 	struct prmem_error err;
 	struct temp_pool t;
@@ -68,18 +68,18 @@ many_instances_come_back_and_go(void)
 
 	temp_pool_make(&t, 8 << 20);
 	before = temp_pool_free_pages(&t);
-	for (int i = 0; i < NR; i++) {
+	for (int i = 0; i < nr_made; i++) {
 		snprintf(name, sizeof name, "i%d", i);
 		prmem_put(get(&t, name, PRMEM_CREATE | PRMEM_EXCL));
 	}
 	temp_pool_reopen(&t);
 	CHECK_EQ(prmem_list(t.pool, "test", count_one, &nr), 0);
-	CHECK_EQ(nr, NR);
+	CHECK_EQ(nr, nr_made);
 	nr = 0;
 	CHECK_EQ(prmem_list(t.pool, "other", count_one, &nr), 0);
 	CHECK_EQ(nr, 0);
 	CHECK_EQ(prmem_list(t.pool, NULL, stop_at_second, &nr), 7);
-	for (int i = 0; i < NR; i++) {
+	for (int i = 0; i < nr_made; i++) {
 		snprintf(name, sizeof name, "i%d", i);
 		prmem_put(get(&t, name, 0));
 		CHECK_EQ(prmem_remove(t.pool, "test", name, &err), 0);
@@ -127,6 +127,7 @@ data_is_replaced_and_checked(void)
 	struct prmem_instance *inst;
 	struct temp_pool t;
 	char back[PRMEM_ALLOC_MAX];
+	const size_t step = 35 / (size_t)unit_rounds(35);
 	size_t len = 0;
 	uint64_t before;
 	void *buf;
@@ -135,7 +136,7 @@ data_is_replaced_and_checked(void)
 	inst = get(&t, "a", PRMEM_CREATE);
 	CHECK_EQ(prmem_get_data(inst, back, sizeof back, &len), -ENODATA);
 	before = temp_pool_free_pages(&t);
-	for (size_t n = 1; n <= PRMEM_ALLOC_MAX; n += 117) {
+	for (size_t n = 1; n <= PRMEM_ALLOC_MAX; n += 117 * step) {
 		CHECK_EQ(prmem_alloc(t.pool, n, &buf), 0);
 		memset(buf, (int)(n & 0xff), n);
 		CHECK_EQ(prmem_set_data(inst, buf, n), 0);

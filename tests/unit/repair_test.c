@@ -438,7 +438,7 @@ any_damage_ends_in_a_clean_pool(void)
 	p = find_places(&t);
 	prmem_close(t.pool);
 	edit(&t, 0, image, 8 << 20, false);
-	for (int n = 0; n < 60; n++) {
+	for (int n = 0; n < unit_rounds(60); n++) {
 		const uint64_t targets[] = {p.root, p.leaf[0], p.leaf[1], p.leaf[2], p.record, p.dir / PAGE * PAGE};
 		struct prmem_check_result r;
 		struct prmem_disk *disk;

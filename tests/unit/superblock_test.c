@@ -90,12 +90,13 @@ each_single_bit_flip_leaves_a_good_copy(void)
 {
 	static const size_t place[2] = {A, B};
 	static const char *const name[2] = {"superblock A (page 0)", "superblock B (page 32)"};
+	const uint32_t nr_bits = 8 * 4096, step = nr_bits / (uint32_t)unit_rounds((int)nr_bits);
 	struct prmem_error what;
 	struct sb_media good, sb;
 
 	make_pool(&good);
 	for (int copy = 0; copy < 2; copy++) {
-		for (uint32_t bit = 0; bit < 8 * 4096; bit++) {
+		for (uint32_t bit = (uint32_t)(unit_random() % step); bit < nr_bits; bit += step) {
 			memory[place[copy] + bit / 8] ^= (char)(1u << bit % 8);
 			CHECK_EQ(look(memory, &sb, &what), SB_REPAIR);
 			CHECK(memcmp(&sb, &good, sizeof sb) == 0);
@@ -114,7 +115,7 @@ two_damaged_copies_are_damage(void)
 	struct sb_media good, sb;
 
 	make_pool(&good);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < unit_rounds(20000); i++) {
 		/* Behind the magic, which a pair of flips could take from both. */
 		uint32_t bit_a = 64 + (uint32_t)(unit_random() % (8 * 4096 - 64));
 		uint32_t bit_b = (uint32_t)(unit_random() % (8 * 4096));
@@ -578,7 +579,7 @@ garbage_under_a_right_crc_is_survived(void)
 	struct sb_media sb;
 
 	make_pool(&sb);
-	for (int i = 0; i < 50000; i++) {
+	for (int i = 0; i < unit_rounds(50000); i++) {
 		struct sb_media bad = sb;
 
 		for (uint64_t n = unit_random() % 8 + 1; n > 0; n--) {

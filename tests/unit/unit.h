@@ -75,6 +75,16 @@ unit_random(void)
 	return mix64(unit_seed);
 }
 
+/* One N-th of @nr with PRMEM_QUICK=N, at least one: under valgrind, say, all of it would take too long. */
+static inline int
+unit_rounds(int nr)
+{
+	const char *quick = getenv("PRMEM_QUICK");
+	int n = quick != NULL ? atoi(quick) : 1;
+
+	return n <= 1 ? nr : nr / n > 0 ? nr / n : 1;
+}
+
 static inline int
 unit_run(int argc, char **argv, const struct unit_case *cases, size_t nr)
 {
