@@ -87,6 +87,21 @@ struct threads_case {
 		.type = OP_RESIZE, .size_bytes = PAGES(n)                                                              \
 	}
 
+/* A disk that nobody sees yet, and what gives it the name of the one at a place, or a free one. */
+#define BEGIN(as)                                                                                                      \
+	{                                                                                                              \
+		.type = OP_BEGIN, .inst = HIDDEN_PLACE, .name = (as), .size_bytes = PAGES(16)                          \
+	}
+#define FILL(page, n, t)                                                                                               \
+	{                                                                                                              \
+		.type = OP_WRITE, .inst = HIDDEN_PLACE, .size_bytes = 1, .off = PAGES(page), .len_bytes = PAGES(n),    \
+		.tag = (t)                                                                                             \
+	}
+#define FINISH(place)                                                                                                  \
+	{                                                                                                              \
+		.type = OP_FINISH, .inst = (place), .name = (place), .size_bytes = PAGES(16)                           \
+	}
+
 #define OPS(...) __VA_ARGS__
 
 #define TWO(text, a, b)                                                                                                \
@@ -190,6 +205,31 @@ static const struct threads_case cases[] = {
 		.nr_before = 1,
 		.ops = {{WRITE(1, 1, 21), WRITE(2, 1, 23)}, {ZERO(0, 100), WRITE(2, 2, 33)}},
 		.nr_ops = {2, 2},
+	},
+	/* a disk appears, or takes the place of another one, while others work */
+	{
+		.what = "disks: begin and finish, write in a new leaf of another",
+		.nr_threads = 2,
+		.before = {WRITE(0, 1, 11)},
+		.nr_before = 1,
+		.ops = {{BEGIN(2), FILL(1, 2, 21), FINISH(2)}, {WRITE(NEXT_LEAF, 1, 31)}},
+		.nr_ops = {3, 1},
+	},
+	{
+		.what = "disks: replace one, write and read another",
+		.nr_threads = 2,
+		.before = {WRITE(1, 1, 11), CREATE_DISK(2)},
+		.nr_before = 2,
+		.ops = {{BEGIN(2), FILL(1, 2, 21), FINISH(2)}, {WRITE(1, 1, 31), READ(1)}},
+		.nr_ops = {3, 2},
+	},
+	{
+		.what = "disks: begin and finish, create an instance",
+		.nr_threads = 2,
+		.before = {CREATE_DISK(2)},
+		.nr_before = 1,
+		.ops = {{BEGIN(2), FILL(0, 1, 21), FINISH(2)}, {CREATE(3)}},
+		.nr_ops = {3, 1},
 	},
 	/* three threads */
 	{
