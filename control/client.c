@@ -21,6 +21,7 @@ struct control_client {
 	char *buf;
 	size_t room, have, used;
 	const volatile sig_atomic_t *interrupted;
+	bool asked; /* for something; the server will answer */
 	bool told; /* the server, that it shall stop */
 };
 
@@ -41,15 +42,22 @@ is_interrupted(const struct control_client *client)
 	return client->interrupted != NULL && *client->interrupted != 0;
 }
 
+/* Return: 0; -EINTR; -errno.  The server may take its time: it is waited for as fill() does. */
 static int
 send_all(struct control_client *client, const void *buf, size_t len_bytes)
 {
 	const char *from = buf;
 
 	while (len_bytes > 0) {
-		ssize_t n = send(client->fd, from, len_bytes, MSG_NOSIGNAL);
+		struct pollfd p = {.fd = client->fd, .events = POLLOUT};
+		ssize_t n;
 
-		if (n < 0 && errno == EINTR && !is_interrupted(client))
+		if (is_interrupted(client))
+			return -EINTR;
+		if (poll(&p, 1, 200) <= 0)
+			continue;
+		n = send(client->fd, from, len_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EPIPE;
@@ -59,7 +67,7 @@ send_all(struct control_client *client, const void *buf, size_t len_bytes)
 	return 0;
 }
 
-/* Return: 0; -EPIPE at the end; -errno. */
+/* Return: 0; -EPIPE at the end; -ECANCELED before anything was asked for; -errno. */
 static int
 fill(struct control_client *client)
 {
@@ -67,6 +75,8 @@ fill(struct control_client *client)
 		struct pollfd p = {.fd = client->fd, .events = POLLIN};
 		ssize_t n;
 
+		if (is_interrupted(client) && !client->asked)
+			return -ECANCELED;
 		if (is_interrupted(client))
 			tell_to_stop(client);
 		/* A signal that comes just before poll() is seen a moment later. */
@@ -249,14 +259,14 @@ give_data(struct control_client *client, const struct control_io *io, struct jso
 
 int
 control_ask(struct control_client *client, struct json_object *request, const struct control_io *io,
-	    const volatile sig_atomic_t *interrupted, struct json_object **ret_answer)
+	    struct json_object **ret_answer)
 {
 	const char *verb = get_text(request, "verb");
 	size_t len;
 	const char *text = json_object_to_json_string_length(request, JSON_C_TO_STRING_PLAIN, &len);
 	int r;
 
-	client->interrupted = interrupted;
+	client->asked = true;
 	r = text == NULL ? -ENOMEM : send_all(client, text, len);
 	if (r == 0)
 		r = send_all(client, "\n", 1);
@@ -337,7 +347,8 @@ user_of(pid_t pid)
 }
 
 int
-control_connect(const char *pool_path, struct control_client **ret_client, struct prmem_error *err)
+control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted, struct control_client **ret_client,
+		struct prmem_error *err)
 {
 	struct control_client *client;
 	struct prmem_probe_info info;
@@ -354,8 +365,9 @@ control_connect(const char *pool_path, struct control_client **ret_client, struc
 	}
 	client->fd = -1;
 	client->room = 65536;
+	client->interrupted = interrupted;
 	for (unsigned int u = 0; u < 3 && client->fd < 0; u++) {
-		for (unsigned int i = 0; i < PLACE_NR && client->fd < 0; i++) {
+		for (unsigned int i = 0; i < PLACE_NR && client->fd < 0 && !is_interrupted(client); i++) {
 			struct sockaddr_un address;
 
 			if (place_of(i, users[u], info.uuid, &address) < 0)
@@ -368,6 +380,11 @@ control_connect(const char *pool_path, struct control_client **ret_client, struc
 	if (client->fd >= 0) {
 		*ret_client = client;
 		return 0;
+	}
+	if (is_interrupted(client)) {
+		control_disconnect(client);
+		/* Nothing was asked for. */
+		return verb_error(err, -ECANCELED, "pool %.200s: interrupted before its server answered", pool_path);
 	}
 	control_disconnect(client);
 	return found == -EACCES

@@ -72,6 +72,12 @@ bool control_only_reads(const char *verb);
 /* control_is_change() - does it change the pool? For a log. */
 bool control_is_change(struct json_object *request);
 
+/*
+ * control_is_utf8() - can it be in JSON as it is?  Names of files need not be.
+ * In answers what is not UTF-8 is replaced by U+FFFD, byte by byte.
+ */
+bool control_is_utf8(const char *text);
+
 /* control_refusal() - an answer that says no. */
 struct json_object *control_refusal(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

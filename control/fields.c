@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/verb.h"
@@ -51,10 +52,58 @@ has_key(struct json_object *request, const char *key)
 	return json_object_object_get_ex(request, key, NULL);
 }
 
+/* Return: how many bytes the character has; 0 when it is none. */
+static unsigned int
+utf8_bytes(const unsigned char *p)
+{
+	static const unsigned char first[] = {0, 0, 0xc2, 0xe0, 0xf0}, last[] = {0, 0, 0xdf, 0xef, 0xf4};
+	unsigned int nr = p[0] < 0x80 ? 1 : 2;
+
+	while (nr > 1 && nr <= 4 && (p[0] < first[nr] || p[0] > last[nr]))
+		nr++;
+	if (nr > 4)
+		return 0;
+	for (unsigned int i = 1; i < nr; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* Longer than it needs to be, half of a pair, beyond the last one. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] >= 0x90))
+		return 0;
+	return nr;
+}
+
+bool
+control_is_utf8(const char *text)
+{
+	unsigned int nr;
+
+	for (; *text != '\0'; text += nr) {
+		nr = utf8_bytes((const unsigned char *)text);
+		if (nr == 0)
+			return false;
+	}
+	return true;
+}
+
 void
 put_text(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, json_object_new_string(text));
+	char *copy, *to;
+
+	if (control_is_utf8(text) || (copy = malloc(strlen(text) * 3 + 1)) == NULL) {
+		json_object_object_add(object, key, json_object_new_string(control_is_utf8(text) ? text : "?"));
+		return;
+	}
+	for (to = copy; *text != '\0';) {
+		unsigned int nr = utf8_bytes((const unsigned char *)text);
+
+		to = nr == 0 ? stpcpy(to, "\xef\xbf\xbd") : mempcpy(to, text, nr);
+		text += nr == 0 ? 1 : nr;
+	}
+	json_object_object_add(object, key, json_object_new_string_len(copy, (int)(to - copy)));
+	free(copy);
 }
 
 void
@@ -103,10 +152,11 @@ is_wanted(void *opaque, const struct prmem_instance_info *info)
 	return 1;
 }
 
-static int
+int
 no_such_disk(const struct control *control, const char *name, struct prmem_error *err)
 {
-	return verb_error(err, -ENOENT, "pool %.200s: there is no disk %.80s", control->path, name);
+	return verb_error(err, -ENOENT, "pool %.200s: there is no disk %.80s", control->path,
+			  name[0] != '\0' ? name : "\"\"");
 }
 
 int

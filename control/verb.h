@@ -54,6 +54,9 @@ void put_flag(struct json_object *object, const char *key, bool flag);
 /* add_disk() - what a list says of a disk, into an object. */
 void add_disk(struct json_object *object, const struct prmem_instance_info *info);
 
+/* no_such_disk() - say so.  Return: -ENOENT. */
+int no_such_disk(const struct control *control, const char *name, struct prmem_error *err);
+
 /* find_disk() - look one up.  Return: 0, -ENOENT and said so. */
 int find_disk(const struct control *control, const char *name, struct prmem_instance_info *ret_info,
 	      struct prmem_error *err);

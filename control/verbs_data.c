@@ -127,6 +127,7 @@ struct import {
 	const struct control *control;
 	const char *name;
 	bool replaces; /* there is one of that name */
+	uint64_t replaced_bytes; /* the size that it has */
 	struct prmem_disk *disk;
 	uint64_t size_bytes; /* 0: not known before the end */
 	uint64_t data_bytes; /* of it at most, or 0: not known */
@@ -142,6 +143,7 @@ import_look(struct import *m, bool force, struct prmem_error *err)
 	m->replaces = find_disk(m->control, m->name, &old, err) == 0;
 	if (!m->replaces)
 		return 0;
+	m->replaced_bytes = old.size_bytes;
 	if (!force)
 		return verb_error(err, -EEXIST, "disk %s exists: --force replaces it by what is imported", m->name);
 	if (old.read_only)
@@ -183,6 +185,15 @@ pool_is_full(const struct import *m, struct prmem_error *err)
 			  m->name, m->nr_data_bytes, beside, all - m->nr_data_bytes);
 }
 
+/* Where nobody said how large it will be, it is expected to be as large as what it replaces. */
+static int
+import_progress(const struct import *m, uint64_t done)
+{
+	uint64_t total = m->size_bytes != 0 ? m->size_bytes : m->replaced_bytes;
+
+	return report_progress(m->control, done, done <= total ? total : 0);
+}
+
 static int
 import_write(struct import *m, const void *buf, uint32_t len_bytes, uint64_t off, struct prmem_error *err)
 {
@@ -190,14 +201,14 @@ import_write(struct import *m, const void *buf, uint32_t len_bytes, uint64_t off
 	int r;
 
 	if (off > limit || len_bytes > limit - off)
-		return verb_error(err, -EFBIG, "disk %s: what is imported is larger than it can be", m->name);
+		return verb_error(err, -EFBIG, "disk %s: more than %" PRIu64 " bytes came", m->name, limit);
 	r = prmem_disk_write(m->disk, buf, len_bytes, off);
 	if (r == -ENOSPC)
 		return pool_is_full(m, err);
 	if (r < 0)
 		return verb_error(err, r, "disk %s: cannot be written at %" PRIu64 ": %s", m->name, off, strerror(-r));
 	m->nr_data_bytes += len_bytes;
-	return report_progress(m->control, off + len_bytes, m->size_bytes);
+	return import_progress(m, off + len_bytes);
 }
 
 static int
@@ -224,6 +235,8 @@ import_all(struct import *m, struct prmem_error *err)
 		m->size_bytes = off;
 	if (r == 0 && (off < 1 || off > PRMEM_DISK_SIZE_MAX))
 		r = verb_error(err, -EINVAL, "disk %s: nothing to import, or more than a disk can hold", m->name);
+	if (r == 0)
+		r = import_progress(m, off);
 	/* Durable before it gets its name. */
 	if (r == 0)
 		r = prmem_sync(m->control->pool);

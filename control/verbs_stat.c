@@ -106,7 +106,7 @@ verb_stat(const struct control *control, struct json_object *request, struct jso
 	json_object_object_add(result, "pool", pool);
 	json_object_object_add(result, "disks", listing.disks);
 	if (listing.only != NULL && json_object_array_length(listing.disks) == 0)
-		return verb_error(err, -ENOENT, "pool %.200s: there is no disk %.80s", control->path, listing.only);
+		return no_such_disk(control, listing.only, err);
 	for (size_t i = json_object_array_length(listing.disks); i-- > 0;) {
 		struct json_object *disk = json_object_array_get_idx(listing.disks, i);
 

@@ -21,11 +21,12 @@ refuse(const struct prmem_open_args *args, bool is_device, const char *what, str
 			err, -EMEDIUMTYPE,
 			"pool %.120s: no pool, but %.110s; nothing was changed. RAM reserved by memmap= holds random "
 			"bytes after a cold boot: if there is nothing to keep, format=force makes a new pool of it, "
-			"and everything in it is lost",
+			"and everything in it is lost (with prmemctl: format --force)",
 			args->path, what);
 	return error_set(err, -EMEDIUMTYPE,
 			 "pool %.120s: no pool, but %.110s; nothing was changed. If there is nothing to keep, "
-			 "format=force makes a new pool of it, and everything in it is lost",
+			 "format=force makes a new pool of it, and everything in it is lost (with prmemctl: "
+			 "format --force)",
 			 args->path, what);
 }
 

@@ -415,6 +415,27 @@ add_locked(struct prmem_pool *pool, const struct prmem_region_args *args, const 
 	return 0;
 }
 
+/* By its name, before the lock only says that somebody has it. */
+static int
+check_not_open(struct prmem_pool *pool, const char *path, struct prmem_error *err)
+{
+	struct stat st, own;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	for (uint32_t i = 0; i < atomic_load(&pool->nr_regions); i++) {
+		const struct region_file *file = pool->regions[i].file;
+		const char *own_path = i == 0 ? pool->path : file != NULL ? file->path : NULL;
+
+		if (own_path == NULL || stat(own_path, &own) < 0)
+			continue;
+		if (S_ISCHR(st.st_mode) ? S_ISCHR(own.st_mode) && st.st_rdev == own.st_rdev
+					: st.st_dev == own.st_dev && st.st_ino == own.st_ino)
+			return error_set(err, -EEXIST, "region %.200s: is a part of this pool already", path);
+	}
+	return 0;
+}
+
 int
 prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, struct prmem_error *err)
 {
@@ -431,7 +452,9 @@ prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, 
 	/* Before a file of such a size is made. */
 	if (!has_numbers_for(pool, args->region_size_bytes >> PRMEM_PAGE_SHIFT))
 		return error_set(err, -ENOSPC, "region %.200s: " TOO_LARGE, args->path);
-	r = region_file_open(args->path, args->region_size_bytes, false, &opened, err);
+	r = check_not_open(pool, args->path, err);
+	if (r == 0)
+		r = region_file_open(args->path, args->region_size_bytes, false, &opened, err);
 	if (r < 0)
 		return r;
 	r = add_locked(pool, args, &opened, err);

@@ -33,7 +33,7 @@
 #include "prmem/region.h"
 #include "prmem/uuid.h"
 
-#define FORCE_HINT "format=force makes a new pool of it, and everything in it is lost"
+#define FORCE_HINT "format=force makes a new pool of it, and everything in it is lost (with prmemctl: format --force)"
 
 /* What step 1 decided. */
 struct decision {
@@ -113,7 +113,8 @@ decide(struct prmem_pool *pool, const struct backing *backing, const struct prme
 	case SB_BLANK:
 		if (args->format == PRMEM_FORMAT_AUTO && writable)
 			return decide_format(pm, args, d, err);
-		return error_set(err, d->what.code, "pool %.200s: %.200s, and %s forbids to format it", path,
+		return error_set(err, d->what.code,
+				 "pool %.200s: %.200s, and %s forbids to format it; \"prmemctl format\" does", path,
 				 d->what.message, writable ? "format=never" : "read-only");
 	case SB_FOREIGN:
 	case SB_DAMAGED:

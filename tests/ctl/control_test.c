@@ -548,7 +548,24 @@ another_user_is_refused(void)
 	stop();
 }
 
+/* Names of files may be anything, and JSON may not. */
+static void
+what_is_no_utf8_is_known(void)
+{
+	static const char *const good[] = {"", "a\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+					   "\xef\xbf\xbd", "\xf0\x90\x80\x80", "x\xf4\x8f\xbf\xbfx"};
+	static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2g", "\xe0\x9f\xbf",
+					  "\xe1\x80", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+					  "\xf5\x80\x80\x80", "\xff", "fine\xfe"};
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		CHECK(control_is_utf8(good[i]));
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK(!control_is_utf8(bad[i]));
+}
+
 UNIT_MAIN(CASE(it_answers_and_is_private), CASE(what_it_does_not_know_is_refused),
 	  CASE(what_is_no_request_ends_the_connection), CASE(an_endless_line_is_cut_off),
 	  CASE(a_client_that_does_not_read_harms_nobody), CASE(connections_are_few_and_come_back),
-	  CASE(imports_that_go_wrong_leave_nothing), CASE(mutated_requests), CASE(another_user_is_refused))
+	  CASE(imports_that_go_wrong_leave_nothing), CASE(mutated_requests), CASE(another_user_is_refused),
+	  CASE(what_is_no_utf8_is_known))

@@ -90,7 +90,44 @@ copies() {
 	rm -f "$tmp/large"
 }
 
+# shrinks PAUSE RESUME - what becomes shorter while it is read has lost its end, and
+# that is no hole: work is held up until it has, by when prmemctl knows how long it was.
+shrinks() {
+	local importer status=0 seen=0
+	head -c 3M /dev/urandom >"$tmp/shrinking"
+	$1
+	LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" import "$pool" shrunk "$tmp/shrinking" >"$tmp/out" 2>"$tmp/err" </dev/null 9<&- &
+	importer=$!
+	# The source is opened and looked at first, the pool after that.
+	has_looked() {
+		find "/proc/$importer/fd" -lname "$tmp/shrinking" 2>/dev/null | grep -q . && [ $((++seen)) -gt 2 ]
+	}
+	wait_for has_looked
+	truncate -s 1M "$tmp/shrinking"
+	$2
+	wait "$importer" || status=$?
+	is "$status" 1 "status of an import of a file that became shorter"
+	is "$(cat "$tmp/err")" "prmemctl: $tmp/shrinking: became shorter while it was read" "what is said of a file that became shorter"
+	if ctl list "$pool" | grep shrunk; then
+		fail "a file that became shorter is a disk"
+	fi
+}
+take_pool() {
+	exec 9<"$pool"
+	flock -n 9
+}
+give_pool() {
+	exec 9<&-
+}
+stop_server() {
+	kill -STOP "${server_pid[s]}"
+}
+go_on_server() {
+	kill -CONT "${server_pid[s]}"
+}
+
 copies offline
+shrinks take_pool give_pool
 serve s "$pool"
 copies live
 # A disk that the server has, and one that came through NBD, are the same.
@@ -100,25 +137,7 @@ ctl create "$pool" nbd 67000001 >/dev/null
 nbdcopy "$tmp/image" "$(uri s nbd)"
 ctl export "$pool" nbd - 2>/dev/null | cmp - "$tmp/image" || fail "what nbdcopy wrote is exported otherwise"
 
-# What becomes shorter while it is read has lost its end, and that is no hole: the
-# server is held up until it has, by when the client knows how long it was.
-head -c 3M /dev/urandom >"$tmp/shrinking"
-kill -STOP "${server_pid[s]}"
-LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" import "$pool" shrunk "$tmp/shrinking" >"$tmp/out" 2>"$tmp/err" </dev/null &
-importer=$!
-asks_the_server() {
-	find "/proc/$importer/fd" -lname 'socket:*' 2>/dev/null | grep -q .
-}
-wait_for asks_the_server
-truncate -s 1M "$tmp/shrinking"
-kill -CONT "${server_pid[s]}"
-status=0
-wait "$importer" || status=$?
-is "$status" 1 "status of an import of a file that became shorter"
-is "$(cat "$tmp/err")" "prmemctl: $tmp/shrinking: became shorter while it was read" "what is said of a file that became shorter"
-if ctl list "$pool" | grep shrunk; then
-	fail "a file that became shorter is a disk"
-fi
+shrinks stop_server go_on_server
 stop s
 
 # Damage is an error, and not a part of an image.

@@ -116,8 +116,35 @@ for what in "pages", "nodes", "latency_seconds":
     assert types["prmem_disk_" + what] == types["prmem_pool_" + what] == "gauge"
 assert set(types) == {s[0] for s in seen}
 PY
-is "$(ctl stat "$pool" --watch=0.05 --count 3 | grep -c '^(pool)')" 3 "intervals"
-is "$(ctl stat "$pool" --watch=0.05 --count 2 --json | wc -l)" 2 "intervals in JSON"
+# As iostat: first all since the start, and then what is done meanwhile.
+ctl stat "$pool" n --watch=0.05 --count 3 >"$tmp/watch"
+is "$(grep -c '^(pool)' "$tmp/watch")" 3 "reports"
+is "$(awk '/^DISK/ { print $2 } /^n / { print $2, $4, $5 }' "$tmp/watch")" "PAGES
+254 10 40
+READS/s
+0 B 0
+0 B 0" "first what was done, then what is done"
+is "$(ctl stat "$pool" n --watch 0.05 2 | grep -c '^n ')" 2 "reports with the count behind the interval"
+is "$(ctl stat n.pool 2 --watch 2>&1)" "prmemctl: pool $PWD/n.pool: no such file or device" "a disk with a number for a name"
+is "$(ctl stat "$pool" --watch=0.05 --count 2 --json | wc -l)" 2 "reports in JSON"
+# Ctrl-C is how it is ended.
+LD_LIBRARY_PATH=$top_builddir/.libs env --default-signal=INT "$prmemctl" stat "$pool" --watch=0.02 >"$tmp/watched" 2>&1 </dev/null &
+watcher=$!
+wait_for grep -qs READS/s "$tmp/watched"
+kill -INT $watcher
+status=0
+wait $watcher || status=$?
+is "$status" 0 "status of a watch that was ended"
+if grep prmemctl: "$tmp/watched"; then
+	fail "a watch that was ended complains"
+fi
+# Who reads it leaves: it ends.
+status=0
+LD_LIBRARY_PATH=$top_builddir/.libs timeout "$wait_s" "$prmemctl" stat "$pool" --watch=0.05 2>/dev/null | head -n 1 >/dev/null || status=${PIPESTATUS[0]}
+is "$status" 1 "status of a watch that nobody reads"
+load s n
+is "$(ctl stat "$pool" n --watch=0.3 --count 2 | awk '/^n / && NR > 4 { print ($2 > 0 && $5 > 0) }')" 1 "what is done in an interval"
+unload
 
 # Less than 8 MiB are left, and more again: one line each time.
 ctl create "$pool" full 64M >/dev/null
@@ -196,10 +223,6 @@ wait_for answers
 if ctl list "$pool" | grep -q '^q '; then
 	fail "an import that never came is there"
 fi
-
-# Interrupted, and the server goes on.
-fill yes
-interrupts "$pool" full
 
 # The server is gone: the same command does it by itself. A killed one too.
 stop s

@@ -26,6 +26,9 @@ for verb in $verbs; do
 done
 refuse 2 'usage: prmemctl'
 refuse 2 'nonsense is no verb' nonsense
+refuse 2 '"" is no verb' ''
+is "$(ctl help resize)" "$(ctl resize --help)" "help of a verb"
+is "$(ctl help)" "$(ctl --help)" "help of all"
 
 # --help, the manual and the completion have the same verbs and options, with the same arguments.
 need_python
@@ -81,8 +84,29 @@ refuse 1 'give --size' format "$pool"
 refuse 1 'too few' format "$pool" --size 1K
 [ ! -e "$pool" ] || fail "something was made"
 
+# Somebody has a pool, and serves nobody: prmemctl waits, and says so in the end. (Looked at below.)
+ctl format "$tmp/taken.pool" --size 1M >/dev/null
+(
+	exec 9<"$tmp/taken.pool"
+	flock -n 9
+	status=0
+	LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" create "$tmp/taken.pool" n 1M >"$tmp/taken" 2>&1 9<&- || status=$?
+	echo "status $status" >>"$tmp/taken"
+) &
+taker=$!
+
 # Sizes.
-refuse 2 'does not know -1' create "$pool" a -1
+refuse 2 'does not know -1;' create "$pool" a -1
+refuse 2 'does not know -1;' create "$pool" a -1M
+refuse 2 'takes no argument: --json=3;' list "$pool" --json=3
+refuse 2 'create: "" is no size' create "$pool" a ''
+refuse 1 'the name of the pool is empty' list ''
+refuse 8 'the name of the pool is empty' check ''
+refuse 1 '0 bytes are too few for a pool' format "$pool" --size 0
+refuse 1 'a label has up to 63 characters, none of them a control character' format "$pool" --size 1M --label $'\e[2J'
+refuse 1 'a label has up to 63 characters' format "$pool" --size 1M --label "$(printf 'x%.0s' {1..64})"
+refuse 1 'a label has up to 63 characters' format "$pool" --size 1M --label $'\xff'
+[ ! -e "$pool" ] || fail "something was made"
 for size in 0x10 '' 1Q K 1.5 1.M '1 M' 99999999999999999999 16777216T 1MM; do
 	refuse 2 'no size' create "$pool" a "$size"
 done
@@ -95,11 +119,18 @@ for size in 4096:4096 4k:4096 4K:4096 1M:1048576 1MB:1048576 1MiB:1048576 1.5G:1
 done
 refuse 2 'neither on nor off' set "$pool" d1 reserve=perhaps
 refuse 2 'nothing that can be set' set "$pool" d1 colour=red
+refuse 2 'read-only is there twice' set "$pool" d1 read-only=on read-only=off
+refuse 2 'description is there twice' set "$pool" d1 description=a reserve=on description=a
+refuse 2 '"" is neither on nor off' set "$pool" d1 reserve=
+refuse 1 'there is no disk ""' remove "$pool" ''
+refuse 1 'names and texts must be UTF-8' set "$pool" d1 $'description=\xff'
 refuse 2 'give a disk and KEY=VALUE' set "$pool" d1
 refuse 2 'give a disk and KEY=VALUE' set "$pool"
 refuse 2 'give --size, or --add' grow "$pool"
 refuse 2 'give --size, or --add' grow "$pool" --size 32M --add x
 refuse 2 'is no count' stat "$pool" --watch --count x
+refuse 2 'no number of seconds' stat "$pool" --watch 0 2
+refuse 2 'is no count' stat "$pool" --watch 1 0
 mapfile -t many < <(printf -- '--region\n%s\n' {1..33})
 refuse 2 'more than 32 of them' list "$pool" "${many[@]}"
 refuse 2 'no number of seconds' stat "$pool" --watch=x
@@ -125,6 +156,30 @@ refuse 2 'two\?lines' set "$pool" d1 "$odd=on"
 if ctl list "$tmp/$odd" --json 2>&1 | grep -q '[[:cntrl:]]'; then
 	fail "control characters in JSON"
 fi
+
+# No control character of a pool reaches a terminal, and JSON has all of them.
+evil=$'evil\e[2J\xc2\x9b\x7f.pool'
+ctl format "$tmp/$evil" --size 1M >/dev/null
+ctl create "$tmp/$evil" d 1M --description $'one \xc2\x9b two' >/dev/null
+ctl grow "$tmp/$evil" --add "$tmp/region"$'\xc2\x9b' --add-size 256K >/dev/null
+for verb in info list stat check 'stat --watch=0.01 --count 2' 'set --label x' "grow --add $tmp/more --add-size 256K" \
+	'export d -'; do
+	read -ra words <<<"$verb"
+	ctl "${words[0]}" "$tmp/$evil" "${words[@]:1}" >"$tmp/shown" 2>&1
+	if LC_ALL=C tr -d '\0' <"$tmp/shown" | grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]'; then
+		fail "$verb shows control characters: $(cat -v "$tmp/shown")"
+	fi
+done
+is "$(ctl list "$tmp/$evil" | sed -n 's/^d .*- *//p')" 'one ?? two' "a description"
+is "$(ctl info "$tmp/$evil" | sed -n 's/^region 1 *//p')" "$tmp/region??, 256 KiB" "the path of a region"
+is "$(ctl format "$tmp/$evil" --force)" "pool $tmp/evil?[2J???.pool: formatted, 1 MiB" "a path that was formatted"
+ctl info "$tmp/$evil" --json >"$tmp/json"
+grep -qF "/evil\\u001b[2J\\u009b\\u007f.pool\"" "$tmp/json" || fail "not all is in JSON: $(cat -v "$tmp/json")"
+# What is not UTF-8 has no place in JSON, and yet it can be a path.
+ctl format "$tmp/"$'latin\xe4.pool' --size 1M --json >/dev/null
+ctl info "$tmp/"$'latin\xe4.pool' --json >"$tmp/json"
+"$python" -c 'import json, sys; assert json.load(open(sys.argv[1], encoding="utf-8"))["regions"][0]["path"].endswith("latin\ufffd.pool")' "$tmp/json" ||
+	fail "not JSON: $(cat -v "$tmp/json")"
 
 # A pool by name, quoted as systemd takes it; a path where there is no such name.
 echo "POOL=\"$pool\" " >"$tmp/config/main.conf"
@@ -166,7 +221,7 @@ status=0
 ctl list "$pool" >/dev/full 2>/dev/null || status=$?
 is "$status" 1 "status with a full standard output"
 
-# Progress in lines; a scrub at a given rate takes its time, and can be interrupted.
+# Progress in lines; a scrub at a given rate takes its time.
 head -c 2M /dev/urandom >"$tmp/data"
 ctl import "$pool" busy "$tmp/data" >/dev/null
 ctl scrub "$pool" --rate 1500K --progress=plain >/dev/null 2>"$tmp/progress"
@@ -175,17 +230,15 @@ if ctl scrub "$pool" 2>&1 >/dev/null | grep .; then
 	fail "progress without a terminal"
 fi
 if command -v script >/dev/null; then
-	script -qec "LD_LIBRARY_PATH='$top_builddir/.libs' '$prmemctl' scrub '$pool' --rate 3M" "$tmp/typescript" >/dev/null
-	grep -qE 'scrub: \[#* *\] [0-9]+%' "$tmp/typescript" || fail "no bar on a terminal: $(cat "$tmp/typescript")"
+	for columns in 120 60 30; do
+		script -qec "stty cols $columns; LD_LIBRARY_PATH='$top_builddir/.libs' '$prmemctl' scrub '$pool' --rate 6M" \
+			"$tmp/typescript" >/dev/null </dev/null
+		[ $columns = 30 ] || grep -qE 'scrub: \[#* *\] [0-9]+%' "$tmp/typescript" ||
+			fail "no bar on a terminal: $(cat "$tmp/typescript")"
+		grep '^scrub: ' "$tmp/typescript" | sed 's/\x1b\[K//g' | tr '\r' '\n' | awk -v n=$columns '/^scrub/ && length($0) >= n { exit 1 }' ||
+			fail "a bar that is wider than $columns: $(cat -v "$tmp/typescript")"
+	done
 fi
-LD_LIBRARY_PATH=$top_builddir/.libs "$prmemctl" scrub "$pool" --rate 64K >/dev/null 2>"$tmp/err" &
-scrub=$!
-sleep 0.3
-kill -TERM $scrub
-status=0
-wait $scrub || status=$?
-is "$status" 32 "status of a scrub that was interrupted"
-is "$(wc -l <"$tmp/err")" 1 "lines of a scrub that was interrupted"
 
 # Completion.
 . "$top_srcdir/tools/completion/prmemctl"
@@ -215,7 +268,22 @@ is "$(complete_line create main new 12)" "12K 12M 12G 12T " "sizes"
 is "$(complete_line resize main busy 1.5)" "1.5K 1.5M 1.5G 1.5T " "sizes with a point"
 is "$(complete_line create main new 12G)" "12G " "a size that is one"
 is "$(complete_line format main --size 3)" "3K 3M 3G 3T " "sizes behind an option"
+is "$(complete_line help sc)" "scrub " "verbs behind help"
+is "$(complete_line import main x --si)" "--size " "options of import"
+is "$(complete_line import main x - --size 3)" "3K 3M 3G 3T " "the size of what is imported"
+# Names are not run: a disk may be called as the shell calls a command.
+# shellcheck disable=SC2016
+ctl create main '$(touch${IFS}pwned)' 1M >/dev/null
+# shellcheck disable=SC2016
+is "$(cd "$tmp" && complete_line remove main '$')" '$(touch${IFS}pwned) ' "a disk with a name like a command"
+[ ! -e "$tmp/pwned" ] || fail "completion has run the name of a disk"
+# shellcheck disable=SC2016
+ctl remove main '$(touch${IFS}pwned)' >/dev/null
 is "$(complete_line info "$pool" --region "$tmp/p.p")" "$pool " "files behind an option"
+
+wait $taker
+is "$(sed -E 's/by (process [0-9]+ .*|another process):/by SOMEBODY:/' "$tmp/taken")" "prmemctl: pool $tmp/taken.pool: in use by SOMEBODY: stop it first
+status 1" "what is said of a pool that somebody has"
 
 # The map keeps to the width of the terminal.
 ctl create "$pool" wide 3M >/dev/null
@@ -235,6 +303,11 @@ if command -v script >/dev/null; then
 	ctl format "$tmp/bad.pool" --size 1M >/dev/null
 	ctl import "$tmp/bad.pool" bad "$tmp/two" >/dev/null
 	damage_index "$tmp/bad.pool" bad
+	# An image is not typed.
+	script -qec "LD_LIBRARY_PATH='$top_builddir/.libs' '$prmemctl' import '$pool' typed -" "$tmp/typescript" </dev/null >/dev/null || true
+	grep -q 'a disk does not come from a terminal' "$tmp/typescript" || fail "a terminal is read: $(cat "$tmp/typescript")"
+	script -qec "LD_LIBRARY_PATH='$top_builddir/.libs' '$prmemctl' export '$pool' busy -" "$tmp/typescript" </dev/null >/dev/null || true
+	grep -q 'a disk is not for a terminal' "$tmp/typescript" || fail "a terminal is written"
 	terminal() { # COMMAND... - what is written to a terminal of 60 columns
 		script -qec "stty cols 60; unset COLUMNS NO_COLOR; export LD_LIBRARY_PATH='$top_builddir/.libs'; $*" \
 			"$tmp/typescript" </dev/null | tr -d '\r'
@@ -252,9 +325,6 @@ if command -v script >/dev/null; then
 	cmp "$tmp/map" "$tmp/map60" || fail "the map does not have the width of the terminal: $(cat "$tmp/map")"
 fi
 
-# Interrupted: nothing is left of it, and the status says so.
-interrupts "$pool" busy
-
 # A file that is searched before it is formatted: how far, and that it is blank.
 dd if=/dev/zero of="$tmp/blank" bs=1M count=16 status=none
 ctl format "$tmp/blank" --progress=plain 2>"$tmp/progress" >/dev/null
@@ -264,4 +334,19 @@ for verb in scrub check; do
 done
 ctl export "$pool" busy "$tmp/busy" --progress=plain 2>&1 >/dev/null | grep -qE '^export: 100%' || fail "no progress of an export"
 ctl import "$pool" again "$tmp/busy" --progress=plain 2>&1 >/dev/null | grep -qE '^import: 100%' || fail "no progress of an import"
+# A pipe has no size before its end: how far, but not how much is left, unless that is
+# said, or the disk that it replaces has one.  It begins late, for the bar to be drawn.
+slowly() { # PATTERN ARGUMENT... - what the bar says in the middle
+	(sleep 0.2 && cat "$tmp/busy") |
+		ctl import "$pool" "${@:2}" --progress=bar 2>&1 >/dev/null | tr '\r' '\n' >"$tmp/bar"
+	grep -qE "$1" "$tmp/bar" || fail "import ${*:2}: the bar does not say $1: $(cat -v "$tmp/bar")"
+}
+half='^import: \[#+ +\] [45][0-9]%, .* of 2 MiB, .* left'
+slowly '^import: 1 MiB, .*/s' piped -
+slowly "$half" sized - --size 2M
+slowly "$half" piped - --force
+ctl resize "$pool" piped 512K --force >/dev/null
+slowly '^import: 1 MiB, .*/s' piped - --force
+ctl remove "$pool" piped >/dev/null
+ctl remove "$pool" sized >/dev/null
 ctl remove "$pool" again --wipe --progress=plain 2>&1 >/dev/null | grep -qE '^remove: [0-9]+%' || fail "no progress of a wipe"

@@ -81,7 +81,8 @@ unload() {
 	rm -f "$tmp/load.stop"
 }
 
-# damage_index POOL DISK - spoil a link in the root of a disk's index, which must have two levels.
+# damage_index POOL DISK [bit] - spoil a link in the root of a disk's index, which must have two levels:
+# all of it, or a bit of it, which can be put right.
 damage_index() {
 	"$python" - "$@" <<'PY'
 import struct, sys
@@ -100,43 +101,10 @@ with open(sys.argv[1], "r+b") as f:
             root, height = struct.unpack("<QI", record[64:76])
             assert height == 2
             f.seek((root & 0xffffffff) * 4096 + 8)
-            f.write(bytes(8))
+            link, = struct.unpack("<Q", f.read(8))
+            f.seek(-8, 1)
+            f.write(struct.pack("<Q", link ^ 1 << 50 if sys.argv[3:] else 0))
             sys.exit()
     sys.exit("no disk " + sys.argv[2])
 PY
-}
-
-has_ended() {
-	! kill -0 "$interrupted" 2>/dev/null
-}
-interrupt() { # STATUS ARGUMENT... - prmemctl ends so when it gets SIGINT while it is at work
-	local want=$1 status=0
-	shift
-	# A program in the background ignores SIGINT, unless it is told not to.
-	LD_LIBRARY_PATH=$top_builddir/.libs env --default-signal=INT "$prmemctl" "$@" >"$tmp/out" 2>"$tmp/err" &
-	interrupted=$!
-	sleep 0.3
-	kill -INT "$interrupted"
-	wait_s=10 wait_for has_ended
-	wait "$interrupted" || status=$?
-	is "$status" "$want" "status of $1 that was interrupted"
-	grep -qE '^prmemctl: .*interrupted|was not' "$tmp/err" || fail "$1 does not say that it was interrupted: $(cat "$tmp/err")"
-}
-
-# interrupts POOL DISK - whatever takes long leaves nothing when it is interrupted.
-interrupts() {
-	mkfifo "$tmp/fifo"
-	exec 3<>"$tmp/fifo"
-	head -c 60000 /dev/urandom >&3
-	interrupt 130 import "$1" cut "$tmp/fifo"
-	exec 3>&-
-	if ctl list "$1" | grep -q '^cut '; then
-		fail "something is left of an import that was interrupted"
-	fi
-	exec 3<>"$tmp/fifo"
-	interrupt 130 export "$1" "$2" "$tmp/fifo"
-	exec 3>&-
-	interrupt 32 scrub "$1" --rate 64K
-	rm "$tmp/fifo"
-	ctl scrub "$1" >/dev/null || fail "damage by what was interrupted"
 }

@@ -321,7 +321,7 @@ a_region_that_holds_something_is_refused(void)
 	region.path = other.path;
 	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EBUSY);
 	region.path = t.path;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EBUSY);
+	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
 	region.path = "/nonexistent/file";
 	CHECK(prmem_add_region(t.pool, &region, &err) < 0);
 	region.path = path;

@@ -17,7 +17,7 @@ allowed() {
 	prmem/*) echo "<$libc>|<blkid/blkid\.h>|<(prmem|xarray)\.h>|\"(common|xarray|prmem)/[a-z0-9_]+\.h\"" ;;
 	control/*) echo "<$libc>|<(prmem|xarray)\.h>|<json-c/[a-z_]+\.h>|\"control/[a-z0-9_]+\.h\"" ;;
 	plugin/*) echo "<$libc>|<nbdkit-plugin\.h>|<(prmem|xarray)\.h>|\"control/server\.h\"|\"plugin/[a-z0-9_]+\.h\"" ;;
-	tools/prmem-nbd/*) echo "<$libc>|<(json-c|netlink)/[a-z0-9_/-]+\.h>|\"tools/prmem-nbd/[a-z0-9_]+\.h\"" ;;
+	tools/prmem-nbd/*) echo "<$libc>|<(json-c|netlink)/[a-z0-9_/-]+\.h>|\"tools/(prmem-nbd/)?[a-z0-9_]+\.h\"" ;;
 	tools/*) echo "<$libc>|<(prmem|xarray)\.h>|<json-c/[a-z_]+\.h>|\"control/(control|client)\.h\"|\"tools/[a-z0-9_/-]+\.h\"" ;;
 	examples/*) echo "<$libc>|<(prmem|xarray)\.h>" ;;
 	tests/unit/xa_* | tests/unit/sim_memory*) echo "<$libc>|<valgrind/[a-z]+\.h>|<urcu/[a-z-]+\.h>|<xarray\.h>|\"(common|xarray|tests/unit)/[a-z0-9_]+\.h\"" ;;

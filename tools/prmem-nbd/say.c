@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "tools/plain.h"
 #include "tools/prmem-nbd/say.h"
 
 static bool to_syslog;
@@ -33,25 +34,14 @@ say_to_syslog(void)
 	to_syslog = true;
 }
 
-/* A server's words and names of files are quoted: without what a terminal or a log would obey. */
-static void
-one_line(char *text)
-{
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-			p[0] = p[1] = '?';
-		else if (*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
-}
-
 static void
 say(int priority, const char *fmt, va_list args)
 {
 	char line[640];
 
 	vsnprintf(line, sizeof(line), fmt, args);
-	one_line(line);
+	/* A server's words and names of files are quoted, for a terminal or a log. */
+	plain_text(line);
 	if (to_syslog)
 		syslog(priority, "%s", line);
 	else

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/plain.h"
 #include "tools/prmem-nbd/device.h"
 #include "tools/prmem-nbd/session.h"
 
@@ -50,6 +51,15 @@ human_size(char *buf, size_t buf_bytes, uint64_t size)
 		snprintf(buf, buf_bytes, "%llu%c", (unsigned long long)size, units[unit]);
 }
 
+/* For people.  The server chose its words. */
+static void
+make_plain(struct state *s)
+{
+	plain_text(s->export_name);
+	plain_text(s->uri);
+	plain_text(s->identifier);
+}
+
 static json_object *
 to_json(const struct state *s)
 {
@@ -80,10 +90,9 @@ to_json(const struct state *s)
 static int
 print_json(json_object *o)
 {
-	int r = puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-
+	plain_put_json(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
-	return r < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return fflush(stdout) != 0 || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int
@@ -116,6 +125,7 @@ list_run(bool json)
 			if (!head)
 				printf("%-12s %-11s %8s  %-20s %s\n", "DEVICE", "STATE", "SIZE", "EXPORT", "SERVER");
 			head = true;
+			make_plain(&state);
 			human_size(size, sizeof(size), state.size_bytes);
 			printf("/dev/nbd%-4d %-11s %8s  %-20s %s\n", state.index, condition_names[condition_of(&state)],
 			       size, state.export_name, state.uri);
@@ -171,6 +181,7 @@ status_run(const char *device, bool json)
 	if (json) {
 		status = print_json(to_json(&state));
 	} else {
+		make_plain(&state);
 		print_status(&state);
 		status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}

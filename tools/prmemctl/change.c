@@ -16,7 +16,7 @@ take_size_argument(const struct args *args, const char *text, uint64_t *ret_byte
 {
 	if (parse_size(text, ret_bytes))
 		return 0;
-	say_error("%s: %.60s is no size; give a number, with K, M, G or T behind it", args->verb, text);
+	say_error("%s: %.60s is no size; give a number, with K, M, G or T behind it", args->verb, or_quotes(text));
 	return exit_for(args, -EINVAL);
 }
 
@@ -49,7 +49,7 @@ make_pool(const struct args *args)
 	prmem_pool_info(pool, &info);
 	prmem_close(pool);
 	if (!args->json) {
-		printf("pool %s: formatted, %s\n", args->pool, size_text(info.size_bytes, size));
+		printf("pool %s: formatted, %s\n", args->shown, size_text(info.size_bytes, size));
 		return EXIT_OK;
 	}
 	result = json_object_new_object();
@@ -61,21 +61,39 @@ make_pool(const struct args *args)
 	return EXIT_OK;
 }
 
+/* What set --label takes, too. */
+static bool
+is_label(const char *text)
+{
+	if (strlen(text) >= sizeof((struct prmem_probe_info *)0)->label || !control_is_utf8(text))
+		return false;
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 int
 run_format(const struct args *args)
 {
 	struct prmem_probe_info there;
 	struct stat st;
 
-	if (args->label != NULL && strlen(args->label) >= sizeof there.label)
-		return failed(args, -EINVAL, "pool %s: a label has up to %zu characters", args->pool,
+	if (args->label != NULL && !is_label(args->label))
+		return failed(args, -EINVAL,
+			      "pool %s: a label has up to %zu characters, none of them a control character", args->pool,
 			      sizeof there.label - 1);
+	if (args->has_size && args->size_bytes == 0)
+		return failed(args, -EINVAL, "pool %s: 0 bytes are too few for a pool", args->pool);
 	if (!args->force && prmem_probe(args->pool, &there, NULL) == 0)
 		return failed(args, -EEXIST, "pool %s: is a pool already%s%s%s; --force makes it empty", args->pool,
 			      there.label[0] != '\0' ? " (" : "", there.label, there.label[0] != '\0' ? ")" : "");
 	if (stat(args->pool, &st) < 0) {
 		if (errno == ENOENT && !args->has_size)
 			return failed(args, -ENOENT, "pool %s: no such file: give --size to make one", args->pool);
+	} else if (!args->has_size && S_ISREG(st.st_mode) && st.st_size == 0) {
+		return failed(args, -EINVAL, "pool %s: is empty: give --size to make it a pool", args->pool);
 	} else if (args->has_size &&
 		   (!S_ISREG(st.st_mode) || (st.st_size != 0 && (uint64_t)st.st_size != args->size_bytes))) {
 		return failed(args, -EEXIST, "pool %s: has a size of its own: leave --size out, or remove it first",
@@ -151,7 +169,7 @@ take_switch(const struct args *args, struct json_object *request, const char *ke
 	bool on = strcmp(value, "on") == 0 || strcmp(value, "yes") == 0 || strcmp(value, "1") == 0;
 
 	if (!on && strcmp(value, "off") != 0 && strcmp(value, "no") != 0 && strcmp(value, "0") != 0) {
-		say_error("set: %.60s is neither on nor off", value);
+		say_error("set: %.60s is neither on nor off", or_quotes(value));
 		return exit_for(args, -EINVAL);
 	}
 	json_object_object_add(request, key, json_object_new_boolean(on));
@@ -161,18 +179,30 @@ take_switch(const struct args *args, struct json_object *request, const char *ke
 static int
 take_setting(const struct args *args, struct json_object *request, const char *setting)
 {
+	static const struct {
+		const char *name, *key;
+		bool is_text;
+	} settings[] = {
+		{"description", "description", true},
+		{"read-only", "read_only", false},
+		{"reserve", "reserve", false},
+	};
 	const char *value = strchr(setting, '=');
-	size_t len = value == NULL ? strlen(setting) : (size_t)(value - setting);
+	size_t len = value == NULL ? 0 : (size_t)(value - setting);
 
-	if (value != NULL && len == 11 && strncmp(setting, "description", len) == 0) {
-		ask_text(request, "description", value + 1);
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		if (len != strlen(settings[i].name) || strncmp(setting, settings[i].name, len) != 0)
+			continue;
+		if (part_in(request, settings[i].key) != NULL) {
+			say_error("set: %s is there twice", settings[i].name);
+			return exit_for(args, -EINVAL);
+		}
+		if (!settings[i].is_text)
+			return take_switch(args, request, settings[i].key, value + 1);
+		ask_text(request, settings[i].key, value + 1);
 		return 0;
 	}
-	if (value != NULL && len == 9 && strncmp(setting, "read-only", len) == 0)
-		return take_switch(args, request, "read_only", value + 1);
-	if (value != NULL && len == 7 && strncmp(setting, "reserve", len) == 0)
-		return take_switch(args, request, "reserve", value + 1);
-	say_error("set: %.60s is nothing that can be set; prmemctl set --help lists what can", setting);
+	say_error("set: %.60s is nothing that can be set; prmemctl set --help lists what can", or_quotes(setting));
 	return exit_for(args, -EINVAL);
 }
 
@@ -181,7 +211,7 @@ print_set_pool(const struct args *args, struct json_object *result)
 {
 	char size[SIZE_TEXT_BYTES];
 
-	printf("pool %s: label \"%s\"", args->pool, text_in(result, "label"));
+	printf("pool %s: label \"%s\"", args->shown, text_in(result, "label"));
 	if (number_in(result, "low_space") > 0)
 		printf(", warns below %s", size_text(number_in(result, "low_space"), size));
 	putchar('\n');
@@ -249,7 +279,7 @@ print_grow(const struct args *args, struct json_object *result)
 {
 	char before[SIZE_TEXT_BYTES], size[SIZE_TEXT_BYTES];
 
-	printf("pool %s: %s, was %s\n", args->pool, size_text(number_in(result, "size"), size),
+	printf("pool %s: %s, was %s\n", args->shown, size_text(number_in(result, "size"), size),
 	       size_text(number_in(result, "size_before"), before));
 }
 

@@ -41,6 +41,15 @@ save(void *opaque, uint64_t off, const void *old, size_t len_bytes)
 	return fdatasync(work->keep_fd) < 0 ? -EIO : 0;
 }
 
+/* An empty one would only be in the way of the next try. */
+static void
+end_keep(const struct args *args, int fd)
+{
+	if (lseek(fd, 0, SEEK_END) == 0)
+		(void)unlink(args->keep);
+	close(fd);
+}
+
 static int
 on_progress(void *opaque, uint64_t done, uint64_t total)
 {
@@ -57,9 +66,16 @@ print_finding(struct json_object *finding)
 	fputs(text_in(finding, "kind"), stdout);
 	if (*name != '\0')
 		printf(": %s%s%s", is_disk ? "disk" : subsystem, is_disk ? " " : "/", name);
-	if (len > 0)
+	/* There are two superblocks; the text says which. */
+	if (len > 0 && strcmp(text_in(finding, "kind"), "superblock") != 0)
 		printf(", %s %" PRIu64 " to %" PRIu64, text_in(finding, "unit"), off, off + len - 1);
 	printf(": %s%s\n", text_in(finding, "text"), flag_in(finding, "repaired") ? " (repaired)" : "");
+}
+
+static void
+print_count(const char *before, uint64_t nr, const char *what)
+{
+	printf("%s%" PRIu64 " %s%s", before, nr, what, nr == 1 ? "" : "s");
 }
 
 static void
@@ -73,19 +89,23 @@ print_result(const struct args *args, struct json_object *result)
 		print_finding(json_object_array_get_idx(findings, i));
 	if (number_in(result, "findings_left_out") > 0)
 		printf("... and %" PRIu64 " more\n", number_in(result, "findings_left_out"));
-	printf("pool %s: ", args->pool);
+	printf("pool %s: ", args->shown);
 	if (found == 0)
 		printf("clean");
 	else if (repaired > 0)
-		printf("%" PRIu64 " things were wrong, %" PRIu64 " of them are repaired", found, repaired);
+		printf("%" PRIu64 " thing%s wrong, %" PRIu64 " of them %s repaired", found, found == 1 ? " was" : "s were",
+		       repaired, repaired == 1 ? "is" : "are");
 	else
-		printf("%" PRIu64 " things are wrong", found);
-	printf("; %" PRIu64 " instances, %" PRIu64 " nodes, %" PRIu64 " pages", number_in(result, "instances"),
-	       number_in(result, "nodes"), number_in(result, "pages"));
+		printf("%" PRIu64 " thing%s wrong", found, found == 1 ? " is" : "s are");
+	print_count("; ", number_in(result, "instances"), "instance");
+	print_count(", ", number_in(result, "nodes"), "node");
+	print_count(", ", number_in(result, "pages"), "page");
 	if (number_in(result, "scrubbed") > 0)
 		printf(", %s read", size_text(number_in(result, "scrubbed"), size));
-	if (number_in(result, "leaked") > 0)
-		printf(", %" PRIu64 " pages leaked", number_in(result, "leaked"));
+	if (number_in(result, "leaked") > 0) {
+		print_count(", ", number_in(result, "leaked"), "page");
+		fputs(" leaked", stdout);
+	}
 	if (number_in(result, "lost") > 0)
 		printf(", %" PRIu64 " known as lost", number_in(result, "lost"));
 	putchar('\n');
@@ -123,7 +143,7 @@ run_check(const struct args *args)
 	status = ask(args, request, &io, &result);
 	progress_end(&work.progress);
 	if (work.keep_fd >= 0)
-		close(work.keep_fd);
+		end_keep(args, work.keep_fd);
 	if (status != EXIT_OK)
 		return status;
 	status = status_of(args, result);

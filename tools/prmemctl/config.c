@@ -85,7 +85,11 @@ find_pool(const char *name, struct args *args)
 	char *config_path = NULL, *path = NULL;
 	FILE *file = NULL;
 
-	if (name[0] != '\0' && strchr(name, '/') == NULL &&
+	if (name[0] == '\0') {
+		(void)failed(args, -ENOENT, "%s: the name of the pool is empty", args->verb);
+		return NULL;
+	}
+	if (strchr(name, '/') == NULL &&
 	    asprintf(&config_path, "%s/%s.conf", dir != NULL ? dir : CONFDIR, name) >= 0)
 		file = fopen(config_path, "re");
 	if (file != NULL) {

@@ -3,6 +3,7 @@
  * export, import.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,7 +80,7 @@ end_export(const struct args *args, struct copy *copy, struct json_object *resul
 	if (args->json)
 		print_json(result);
 	else
-		printf("disk %s: %s exported, %s of it data\n", args->rest[0],
+		printf("disk %s: %s exported, %s of it data\n", text_in(result, "name"),
 		       size_text(number_in(result, "size"), size), size_text(number_in(result, "data"), data));
 	return EXIT_OK;
 }
@@ -130,10 +131,15 @@ run_import(const struct args *args)
 		source_close(&copy.end);
 		return say_why(args, &copy);
 	}
+	if (args->has_size && !copy.end.is_stream && args->size_bytes != copy.end.size_bytes) {
+		source_close(&copy.end);
+		return failed(args, -EINVAL, "%.200s: has %" PRIu64 " bytes, and not %" PRIu64 " as --size says",
+			      args->rest[1], copy.end.size_bytes, args->size_bytes);
+	}
 	request = new_request("import");
 	ask_text(request, "disk", args->rest[0]);
-	if (!copy.end.is_stream)
-		ask_number(request, "size", copy.end.size_bytes);
+	if (args->has_size || !copy.end.is_stream)
+		ask_number(request, "size", args->has_size ? args->size_bytes : copy.end.size_bytes);
 	if (data_bytes > 0)
 		ask_number(request, "data", data_bytes);
 	if (args->force)
@@ -147,7 +153,7 @@ run_import(const struct args *args)
 	if (args->json)
 		print_json(result);
 	else
-		printf("disk %s: %s imported, %s of it data\n", args->rest[0],
+		printf("disk %s: %s imported, %s of it data\n", text_in(result, "name"),
 		       size_text(number_in(result, "size"), size), size_text(number_in(result, "allocated"), data));
 	json_object_put(result);
 	return EXIT_OK;

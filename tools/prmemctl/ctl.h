@@ -44,6 +44,7 @@ enum progress_mode {
 struct args {
 	const char *verb;
 	const char *pool; /* path */
+	const char *shown; /* the same, for people */
 	const char *pool_name; /* as it was given */
 	char **rest; /* arguments behind POOL */
 	int nr_rest;
@@ -76,6 +77,9 @@ const struct command *find_command(const char *name);
 /* Return: 0, or -1 when the command is to end with *ret_exit. */
 int parse_args(const struct command *command, int argc, char **argv, struct args *ret_args, int *ret_exit);
 void print_help(void);
+void print_command_help(const struct command *command);
+/* A word of the command line, for a message: an empty one is to be seen. */
+const char *or_quotes(const char *text);
 
 /* Set by SIGINT and the like: end in good order. */
 extern volatile sig_atomic_t interrupted;
@@ -133,6 +137,7 @@ struct progress {
 	double start_s, told_s;
 	uint64_t done, total; /* the last that was heard; and what was told */
 	uint64_t told_done;
+	int nr_cut; /* from the bar, for the text beside it to fit */
 	bool drawn;
 };
 void progress_begin(struct progress *progress, const struct args *args);

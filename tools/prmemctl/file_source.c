@@ -34,6 +34,8 @@ source_open(struct file_end *end, const char *name)
 		errno = EISDIR;
 		return source_failed(end);
 	}
+	if (isatty(end->fd))
+		return end_failed(end, "a disk does not come from a terminal; name a file, or use a pipe");
 	end->is_file = S_ISREG(st.st_mode);
 	end->is_stream = !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) || lseek(end->fd, 0, SEEK_CUR) != 0;
 	if (end->is_stream)

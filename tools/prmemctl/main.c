@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/plain.h"
 #include "tools/prmemctl/ctl.h"
 
 volatile sig_atomic_t interrupted;
@@ -35,7 +36,7 @@ main(int argc, char **argv)
 {
 	const struct command *command;
 	struct args args;
-	char *pool;
+	char *pool, *shown;
 	int status;
 
 	setlocale(LC_CTYPE, "");
@@ -44,7 +45,11 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-		print_help();
+		command = argc > 2 ? find_command(argv[2]) : NULL;
+		if (command != NULL)
+			print_command_help(command);
+		else
+			print_help();
 		return EXIT_OK;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
@@ -53,7 +58,7 @@ main(int argc, char **argv)
 	}
 	command = find_command(argv[1]);
 	if (command == NULL) {
-		say_error("%.60s is no verb; prmemctl --help lists them", argv[1]);
+		say_error("%.60s is no verb; prmemctl --help lists them", or_quotes(argv[1]));
 		return EXIT_USAGE;
 	}
 	if (parse_args(command, argc - 1, argv + 1, &args, &status) < 0)
@@ -63,9 +68,19 @@ main(int argc, char **argv)
 		free(args.config);
 		return exit_for(&args, -1);
 	}
+	shown = strdup(pool);
+	if (shown == NULL) {
+		say_error("out of memory");
+		status = EXIT_FAILED;
+		goto out;
+	}
+	plain_text(shown);
 	args.pool = pool;
+	args.shown = shown;
 	catch_signals();
 	status = command->run(&args);
+out:
+	free(shown);
 	free(pool);
 	free(args.config);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK)

@@ -18,7 +18,10 @@ const struct command commands[] = {
 	{"info", "POOL", "show what a pool has: size, reserved, allocated, free", "", "gGjv", 0, 0, run_info},
 	{"list", "POOL", "list the disks of a pool", "", "gGjv", 0, 0, run_list},
 	{"stat", "POOL [DISK]", "show what was done, since the server was started",
-	 "With --watch: what is done, once in a while, like iostat.\n", "WnPgGjv", 0, 1, run_stat},
+	 "With --watch, like iostat: first what was done since then, and from then on what\n"
+	 "is done in each interval. As there, an interval in seconds and a count may stand\n"
+	 "behind it: --watch 2 5 is --watch=2 --count 5.\n",
+	 "WnPgGjv", 0, 1, run_stat},
 	{"create", "POOL DISK SIZE", "make a disk", "", "redgjv", 2, 2, run_create},
 	{"resize", "POOL DISK SIZE", "change the size of a disk",
 	 "Data behind the new end is given up only with --force.\n", "fgjv", 2, 2, run_resize},
@@ -46,8 +49,8 @@ const struct command commands[] = {
 	 "A file is there as a whole or not at all.\n", "pgGjv", 2, 2, run_export},
 	{"import", "POOL DISK FILE|-", "make a disk from a file, with its holes",
 	 "The disk is there as a whole or not at all. One that exists is replaced with\n"
-	 "--force only.\n",
-	 "fpgjv", 2, 2, run_import},
+	 "--force only. With --size, what ends early (or does not end) is no disk.\n",
+	 "sfpgjv", 2, 2, run_import},
 	{"map", "POOL [DISK]", "draw where data lies", "", "gGjv", 0, 1, run_map},
 	{NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
@@ -58,7 +61,7 @@ static const struct {
 	const char *argument;
 	const char *what;
 } options[] = {
-	{'s', "size", "SIZE", "the size of the pool"},
+	{'s', "size", "SIZE", "the size of the pool; of what is imported from a pipe"},
 	{'l', "label", "TEXT", "a label for the pool"},
 	{'L', "low-space", "SIZE", "the server warns when less than this is left; 0: never"},
 	{'f', "force", NULL, "even if something is lost by it"},
@@ -69,11 +72,11 @@ static const struct {
 	{'a', "add", "PATH", "a device-DAX node or a file to be added"},
 	{'b', "add-size", "SIZE", "make the file that is added, with this size"},
 	{'D', "disk", "DISK", "only this disk"},
-	{'R', "rate", "SIZE", "read at most this much a second"},
+	{'R', "rate", "SIZE", "read at most this much a second; 0: no limit"},
 	{'S', "scrub", NULL, "also settle pages whose content is damaged"},
 	{'K', "keep", "FILE", "save there what is changed, before it is"},
 	{'W', "watch", "[SECONDS]", "again and again (every second)"},
-	{'n', "count", "N", "with --watch: so many times"},
+	{'n', "count", "N", "with --watch: so many reports, the first one among them"},
 	{'P', "prometheus", NULL, "in Prometheus's text format"},
 	{'p', "progress", "HOW", "auto, bar, plain (a line a second) or none"},
 	{'g', "region", "PATH", "an added region is there now (may be given again)"},
@@ -83,6 +86,9 @@ static const struct {
 	{'h', "help", NULL, "show this"},
 };
 #define NR_OPTIONS (sizeof options / sizeof options[0])
+
+/* What getopt_long() returns for them: none is a letter that somebody types. */
+#define LONG_OPTION 256
 
 const struct command *
 find_command(const char *name)
@@ -106,7 +112,7 @@ print_help(void)
 	       CONFDIR);
 }
 
-static void
+void
 print_command_help(const struct command *c)
 {
 	printf("usage: prmemctl %s [OPTION...] %s\n\n%s: %s.\n%s%s\n", c->name, c->usage, c->name, c->what,
@@ -126,12 +132,18 @@ print_command_help(const struct command *c)
 	}
 }
 
+const char *
+or_quotes(const char *text)
+{
+	return *text != '\0' ? text : "\"\"";
+}
+
 static bool
 take_size(const char *name, const char *text, uint64_t *ret_bytes)
 {
 	if (parse_size(text, ret_bytes))
 		return true;
-	say_error("--%s: %.60s is no size; give a number, with K, M, G or T behind it", name, text);
+	say_error("--%s: %.60s is no size; give a number, with K, M, G or T behind it", name, or_quotes(text));
 	return false;
 }
 
@@ -146,7 +158,7 @@ take_progress(const char *text, enum progress_mode *ret_mode)
 			return true;
 		}
 	}
-	say_error("--progress: %.60s is not known; give auto, bar, plain or none", text);
+	say_error("--progress: %.60s is not known; give auto, bar, plain or none", or_quotes(text));
 	return false;
 }
 
@@ -160,7 +172,7 @@ take_seconds(const char *text, double *ret_seconds)
 		*ret_seconds = seconds;
 		return true;
 	}
-	say_error("--watch: %.60s is no number of seconds, 0.01 to 86400", text);
+	say_error("--watch: %.60s is no number of seconds, 0.01 to 86400", or_quotes(text));
 	return false;
 }
 
@@ -171,11 +183,24 @@ take_count(const char *text, unsigned int *ret_count)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0' || n < 1 || n > 1000000000) {
-		say_error("--count: %.60s is no count, 1 or more", text);
+		say_error("--count: %.60s is no count, 1 or more", or_quotes(text));
 		return false;
 	}
 	*ret_count = (unsigned int)n;
 	return true;
+}
+
+/* As iostat has them: an interval, and a count.  Return: how many of the two words they are; -1, and said so. */
+static int
+take_interval(char **words, struct args *a)
+{
+	if (words[0] == NULL || words[0][0] < '0' || words[0][0] > '9' || strpbrk(words[0], "/") != NULL)
+		return 0;
+	if (!take_seconds(words[0], &a->watch_s))
+		return -1;
+	if (words[1] == NULL || words[1][0] < '0' || words[1][0] > '9')
+		return 1;
+	return take_count(words[1], &a->count) ? 2 : -1;
 }
 
 /* Return: false when its argument is wrong, and said so. */
@@ -240,6 +265,23 @@ take_option(char letter, const char *text, struct args *a)
 	}
 }
 
+/* getopt() stopped: an argument is missing behind @word, or something about it, or a letter in it, is wrong. */
+static void
+say_unknown(const struct command *command, bool missing, const char *word)
+{
+	const char letter[3] = {'-', (char)optopt, '\0'};
+
+	if (missing)
+		say_error("%s: an argument is missing behind %.60s; prmemctl %s --help lists what there is",
+			  command->name, word, command->name);
+	else if (optopt >= LONG_OPTION)
+		say_error("%s: takes no argument: %.60s; prmemctl %s --help lists what there is", command->name, word,
+			  command->name);
+	else
+		say_error("%s: does not know %.60s; prmemctl %s --help lists what there is", command->name,
+			  optopt != 0 ? letter : word, command->name);
+}
+
 int
 parse_args(const struct command *command, int argc, char **argv, struct args *ret_args, int *ret_exit)
 {
@@ -254,24 +296,29 @@ parse_args(const struct command *command, int argc, char **argv, struct args *re
 		table[nr].has_arg = options[i].argument == NULL	    ? no_argument
 				    : options[i].argument[0] == '[' ? optional_argument
 								    : required_argument;
-		table[nr++].val = (unsigned char)options[i].letter;
+		table[nr++].val = LONG_OPTION + (unsigned char)options[i].letter;
 	}
 	*ret_exit = exit_for(&a, -EINVAL);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":", table, NULL)) != -1) {
-		if (c == 'h') {
+		if (c == LONG_OPTION + 'h') {
 			print_command_help(command);
 			*ret_exit = EXIT_OK;
 			return -1;
 		}
 		if (c == '?' || c == ':') {
-			say_error("%s: %s %.60s; prmemctl %s --help lists what there is", command->name,
-				  c == ':' ? "an argument is missing behind" : "does not know", argv[optind - 1],
-				  command->name);
+			say_unknown(command, c == ':', argv[optind - 1]);
 			return -1;
 		}
-		if (!take_option((char)c, optarg, &a))
+		if (!take_option((char)(c - LONG_OPTION), optarg, &a))
 			return -1;
+		if (c == LONG_OPTION + 'W' && optarg == NULL) {
+			int nr_words = take_interval(argv + optind, &a);
+
+			if (nr_words < 0)
+				return -1;
+			optind += nr_words;
+		}
 	}
 	a.pool_name = optind < argc ? argv[optind] : NULL;
 	a.rest = argv + optind + 1;

@@ -4,6 +4,8 @@
 
 #include "tools/prmemctl/ctl.h"
 
+#define POOL_LINE "(pool)"
+
 static const char *const ops[] = {"read", "write", "trim"};
 #define NR_OPS 3
 
@@ -23,19 +25,33 @@ nr_errors(struct json_object *object)
 	return nr;
 }
 
+/* The first column: as wide as the longest name, and not wider, for the others to fit beside it. */
+static int
+name_width(struct json_object *disks)
+{
+	size_t width = sizeof POOL_LINE - 1;
+
+	for (size_t i = 0; i < json_object_array_length(disks); i++) {
+		size_t len = strlen(text_in(json_object_array_get_idx(disks, i), "name"));
+
+		width = len > width ? len : width;
+	}
+	return (int)width;
+}
+
 /* ---- since the start ---- */
 
 static void
-print_line(const char *name, struct json_object *o)
+print_line(int width, const char *name, struct json_object *o)
 {
 	char r[SIZE_TEXT_BYTES], w[SIZE_TEXT_BYTES], t[SIZE_TEXT_BYTES], r50[SIZE_TEXT_BYTES], r99[SIZE_TEXT_BYTES],
 		w50[SIZE_TEXT_BYTES], w99[SIZE_TEXT_BYTES];
 	struct json_object *read_ns = part_in(part_in(o, "read"), "latency_ns"),
 			   *write_ns = part_in(part_in(o, "write"), "latency_ns");
 
-	printf("%-16s %10" PRIu64 " %6" PRIu64 " %9" PRIu64 " %10s %9" PRIu64 " %10s %9" PRIu64 " %10s %6" PRIu64
+	printf("%-*s %10" PRIu64 " %6" PRIu64 " %9" PRIu64 " %10s %9" PRIu64 " %10s %9" PRIu64 " %10s %6" PRIu64
 	       " %6" PRIu64 " %7s %7s %7s %7s\n",
-	       name, number_in(o, "pages"), number_in(o, "nodes"), op_number(o, "read", "requests"),
+	       width, name, number_in(o, "pages"), number_in(o, "nodes"), op_number(o, "read", "requests"),
 	       size_text(op_number(o, "read", "bytes"), r), op_number(o, "write", "requests"),
 	       size_text(op_number(o, "write", "bytes"), w), op_number(o, "trim", "requests"),
 	       size_text(op_number(o, "trim", "bytes"), t), nr_errors(o), number_in(o, "crc_errors"),
@@ -47,15 +63,17 @@ void
 print_stat(struct json_object *now)
 {
 	struct json_object *disks = part_in(now, "disks");
+	int width = name_width(disks);
 
-	printf("%-16s %10s %6s %9s %10s %9s %10s %9s %10s %6s %6s %7s %7s %7s %7s\n", "DISK", "PAGES", "NODES", "READS",
-	       "READ", "WRITES", "WRITTEN", "TRIMS", "TRIMMED", "ERRORS", "CRC", "R50%", "R99%", "W50%", "W99%");
+	printf("%-*s %10s %6s %9s %10s %9s %10s %9s %10s %6s %6s %7s %7s %7s %7s\n", width, "DISK", "PAGES", "NODES",
+	       "READS", "READ", "WRITES", "WRITTEN", "TRIMS", "TRIMMED", "ERRORS", "CRC", "R50%", "R99%", "W50%",
+	       "W99%");
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 
-		print_line(text_in(disk, "name"), disk);
+		print_line(width, text_in(disk, "name"), disk);
 	}
-	print_line("(pool)", part_in(now, "pool"));
+	print_line(width, POOL_LINE, part_in(now, "pool"));
 }
 
 /* ---- in between ---- */
@@ -116,13 +134,13 @@ same_disk(struct json_object *disks, const char *name)
 }
 
 static void
-print_delta(const char *name, struct json_object *before, struct json_object *now, double seconds)
+print_delta(int width, const char *name, struct json_object *before, struct json_object *now, double seconds)
 {
 	struct delta r = delta_of(before, now, "read", seconds), w = delta_of(before, now, "write", seconds),
 		     t = delta_of(before, now, "trim", seconds);
 	char r_size[SIZE_TEXT_BYTES], w_size[SIZE_TEXT_BYTES], r_time[SIZE_TEXT_BYTES], w_time[SIZE_TEXT_BYTES];
 
-	printf("%-16s %9.0f %10s %9.0f %10s %9.0f %6" PRIu64 " %7s %7s\n", name, r.nr,
+	printf("%-*s %7.0f %10s %8.0f %10s %7.0f %6" PRIu64 " %6s %6s\n", width, name, r.nr,
 	       size_text((uint64_t)r.bytes, r_size), w.nr, size_text((uint64_t)w.bytes, w_size), t.nr,
 	       difference(nr_errors(before), nr_errors(now)), time_text(r.p99_ns, r_time), time_text(w.p99_ns, w_time));
 }
@@ -133,18 +151,20 @@ print_watch(struct json_object *before, struct json_object *now, bool header)
 	uint64_t ms = difference(number_in(before, "time_ms"), number_in(now, "time_ms"));
 	double seconds = ms > 0 ? (double)ms / 1000 : 0.001;
 	struct json_object *disks = part_in(now, "disks");
+	int width = name_width(disks);
 
+	/* With names of ten letters it fits into 80 columns. */
 	if (header)
-		printf("%-16s %9s %10s %9s %10s %9s %6s %7s %7s\n", "DISK", "READS/s", "READ/s", "WRITES/s",
+		printf("%-*s %7s %10s %8s %10s %7s %6s %6s %6s\n", width, "DISK", "READS/s", "READ/s", "WRITES/s",
 		       "WRITTEN/s", "TRIMS/s", "ERRORS", "R99%", "W99%");
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 		struct json_object *old = same_disk(part_in(before, "disks"), text_in(disk, "name"));
 
 		/* One that is new has done all that it did since. */
-		print_delta(text_in(disk, "name"), old, disk, seconds);
+		print_delta(width, text_in(disk, "name"), old, disk, seconds);
 	}
-	print_delta("(pool)", part_in(before, "pool"), part_in(now, "pool"), seconds);
+	print_delta(width, POOL_LINE, part_in(before, "pool"), part_in(now, "pool"), seconds);
 }
 
 /* ---- Prometheus ---- */

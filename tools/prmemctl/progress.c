@@ -4,12 +4,14 @@
  * second.
  */
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "tools/prmemctl/ctl.h"
 
 #define BAR_CELLS 24
+#define BAR_CELLS_MIN 5
 
 static double
 now_s(void)
@@ -42,11 +44,32 @@ left_text(double seconds, char text[SIZE_TEXT_BYTES])
 		snprintf(text, SIZE_TEXT_BYTES, "%lu h %lu min left", s / 3600, s % 3600 / 60);
 }
 
+/* On one line of the terminal: what does not fit would stay there. */
+static void
+put_bar(struct progress *progress, unsigned int percent, const char *text)
+{
+	const char *what = progress->what;
+	struct winsize size;
+	int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	int left = columns - 1 - (int)strlen(what) - 2, cells = left - (int)strlen(text) - 3;
+	char bar[BAR_CELLS + 1];
+
+	/* It only becomes shorter: not to and fro with the length of the numbers. */
+	cells = cells > BAR_CELLS - progress->nr_cut ? BAR_CELLS - progress->nr_cut : cells;
+	progress->nr_cut = BAR_CELLS - cells;
+	if (cells < BAR_CELLS_MIN) {
+		fprintf(stderr, "%s: %.*s\033[K\r", what, left > 0 ? left : 0, text);
+		return;
+	}
+	memset(bar, ' ', (size_t)cells);
+	memset(bar, '#', percent * (unsigned int)cells / 100);
+	fprintf(stderr, "%s: [%.*s] %s\033[K\r", what, cells, bar, text);
+}
+
 static void
 tell(struct progress *progress, uint64_t done, uint64_t total, double seconds)
 {
-	char bar[BAR_CELLS + 3] = "", size[SIZE_TEXT_BYTES], all[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES],
-			     left[SIZE_TEXT_BYTES];
+	char size[SIZE_TEXT_BYTES], all[SIZE_TEXT_BYTES], rate[SIZE_TEXT_BYTES], left[SIZE_TEXT_BYTES], text[128];
 	double per_s = seconds > 0 ? (double)done / seconds : 0;
 	unsigned int percent;
 
@@ -58,16 +81,13 @@ tell(struct progress *progress, uint64_t done, uint64_t total, double seconds)
 			progress->mode == PROGRESS_BAR ? "\033[K\r" : "\n");
 	} else {
 		percent = done >= total ? 100 : (unsigned int)((double)done * 100 / (double)total);
-		if (progress->mode == PROGRESS_BAR) {
-			memset(bar, ' ', BAR_CELLS + 2);
-			memset(bar + 1, '#', percent * BAR_CELLS / 100);
-			bar[0] = '[';
-			bar[BAR_CELLS + 1] = ']';
-		}
 		left_text(per_s > 0 && done < total ? (double)(total - done) / per_s : 0, left);
-		fprintf(stderr, "%s: %s%s%u%%, %s of %s, %s/s, %s%s", progress->what, bar, bar[0] != '\0' ? " " : "",
-			percent, size, size_text(total, all), rate, left,
-			progress->mode == PROGRESS_BAR ? "\033[K\r" : "\n");
+		snprintf(text, sizeof text, "%u%%, %s of %s, %s/s, %s", percent, size, size_text(total, all), rate,
+			 left);
+		if (progress->mode == PROGRESS_BAR)
+			put_bar(progress, percent, text);
+		else
+			fprintf(stderr, "%s: %s\n", progress->what, text);
 	}
 	fflush(stderr);
 	progress->told_done = done;

@@ -4,19 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/plain.h"
 #include "tools/prmemctl/ctl.h"
-
-/* As the library does it (error.c), for what is quoted here: arguments, names of files. */
-static void
-one_line(char *text)
-{
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-			p[0] = p[1] = '?';
-		else if (*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
-}
 
 void
 say_error(const char *fmt, ...)
@@ -27,7 +16,7 @@ say_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
-	one_line(line);
+	plain_text(line);
 	fprintf(stderr, "prmemctl: %s\n", line);
 }
 
@@ -60,7 +49,8 @@ failed(const struct args *args, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
-	one_line(line);
+	/* In JSON too, as the library does it. */
+	plain_text(line);
 	say_error("%s", line);
 	if (args->json) {
 		struct json_object *answer = control_refusal(code, "%s", line), *error = part_in(answer, "error");

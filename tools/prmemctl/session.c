@@ -8,7 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <json-c/linkhash.h>
+
 #include "control/client.h"
+#include "tools/plain.h"
 #include "tools/prmemctl/ctl.h"
 
 /*
@@ -84,13 +87,15 @@ static int
 ask_client(const struct args *args, struct control_client *client, struct json_object *request,
 	   const struct control_io *io, struct json_object **ret_answer, struct prmem_error *err)
 {
-	int r = control_ask(client, request, io, &interrupted, ret_answer);
+	int r = control_ask(client, request, io, ret_answer);
 
 	control_disconnect(client);
 	if (r == 0)
 		return 0;
 	snprintf(err->message, sizeof err->message,
-		 "pool %.200s: its server went away before it answered; look whether it was done", args->pool);
+		 interrupted ? "pool %.200s: interrupted before its server answered; look whether it was done"
+			     : "pool %.200s: its server went away before it answered; look whether it was done",
+		 args->pool);
 	return r == -ENOENT ? -EPIPE : r;
 }
 
@@ -100,7 +105,7 @@ ask_server(const struct args *args, struct json_object *request, const struct co
 	   struct json_object **ret_answer, struct prmem_error *err)
 {
 	struct control_client *client;
-	int r = control_connect(args->pool, &client, err);
+	int r = control_connect(args->pool, &interrupted, &client, err);
 
 	return r < 0 ? r : ask_client(args, client, request, io, ret_answer, err);
 }
@@ -112,15 +117,21 @@ get_answer(const struct args *args, struct json_object *request, const struct co
 	const struct timespec moment = {.tv_nsec = 20000000};
 	time_t until = time(NULL) + WAIT_S;
 	struct control_client *client;
+	int r;
 
 	/* A server that reads only shares the lock, and yet it knows what this program does not. */
-	if (control_only_reads(text_in(request, "verb")) && control_connect(args->pool, &client, err) == 0)
-		return ask_client(args, client, request, io, ret_answer, err);
+	if (control_only_reads(text_in(request, "verb"))) {
+		r = control_connect(args->pool, &interrupted, &client, err);
+		if (r == 0)
+			return ask_client(args, client, request, io, ret_answer, err);
+		if (interrupted)
+			return r;
+	}
 	memset(err, 0, sizeof *err);
 	for (;;) {
 		struct prmem_error server_err = {0};
-		int r = ask_pool(args, request, io, ret_answer, err);
 
+		r = ask_pool(args, request, io, ret_answer, err);
 		if (r != -EBUSY)
 			return r;
 		r = ask_server(args, request, io, ret_answer, &server_err);
@@ -136,15 +147,60 @@ get_answer(const struct args *args, struct json_object *request, const struct co
 	}
 }
 
+/* A request is JSON, wherever it goes. */
+static bool
+is_all_utf8(struct json_object *request)
+{
+	json_object_object_foreach(request, key, value)
+	{
+		(void)key;
+		if (json_object_is_type(value, json_type_string) && !control_is_utf8(json_object_get_string(value)))
+			return false;
+	}
+	return true;
+}
+
+/* For people, on a terminal perhaps: labels, paths and the like may have anything in them. */
+static void
+make_plain(struct json_object *value)
+{
+	if (json_object_is_type(value, json_type_string)) {
+		char *text = strdup(json_object_get_string(value));
+
+		if (text != NULL)
+			plain_text(text);
+		(void)json_object_set_string(value, text != NULL ? text : "?");
+		free(text);
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			make_plain(json_object_array_get_idx(value, i));
+	} else if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, key, part)
+		{
+			(void)key;
+			make_plain(part);
+		}
+	}
+}
+
 int
 ask_with_end(const struct args *args, struct json_object *request, const struct control_io *io, const char *why,
 	     struct json_object **ret_result)
 {
 	struct json_object *answer = NULL, *error;
 	struct prmem_error err = {0};
-	int r = get_answer(args, request, io, &answer, &err), status;
+	int r, status;
 
+	if (!is_all_utf8(request)) {
+		json_object_put(request);
+		return failed(args, -EILSEQ, "%s: names and texts must be UTF-8, and paths that are for the server",
+			      args->verb);
+	}
+	r = get_answer(args, request, io, &answer, &err);
 	json_object_put(request);
+	/* That is how a watch is ended, and no failure. */
+	if (r < 0 && interrupted && args->watch_s > 0)
+		return exit_for(args, r);
 	if (why[0] != '\0' && (r < 0 || !flag_in(answer, "ok"))) {
 		json_object_put(answer);
 		return failed(args, -EIO, "%s", why);
@@ -153,6 +209,8 @@ ask_with_end(const struct args *args, struct json_object *request, const struct 
 		return failed(args, r, "%s", err.message[0] != '\0' ? err.message : strerror(-r));
 	if (flag_in(answer, "ok")) {
 		*ret_result = json_object_get(part_in(answer, "result"));
+		if (!args->json && !args->prometheus)
+			make_plain(*ret_result);
 		json_object_put(answer);
 		return 0;
 	}
@@ -193,7 +251,7 @@ ask_and_print(const struct args *args, struct json_object *request,
 void
 print_json(struct json_object *object)
 {
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	plain_put_json(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 const char *

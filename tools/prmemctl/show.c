@@ -44,7 +44,7 @@ print_info(const struct args *args, struct json_object *result)
 	uint64_t over = number_in(result, "over_commitment");
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 
-	line_text("pool", args->pool);
+	line_text("pool", args->shown);
 	if (*text_in(result, "label") != '\0')
 		line_text("label", text_in(result, "label"));
 	line_text("uuid", text_in(result, "uuid"));
@@ -100,8 +100,7 @@ print_list(const struct args *args, struct json_object *result)
 
 		width = len > width ? len : width;
 	}
-	if (json_object_array_length(disks) > 0)
-		printf("%-*s %10s %10s %-8s %s\n", width, "DISK", "SIZE", "ALLOCATED", "FLAGS", "DESCRIPTION");
+	printf("%-*s %10s %10s %-8s %s\n", width, "DISK", "SIZE", "ALLOCATED", "FLAGS", "DESCRIPTION");
 	for (size_t i = 0; i < json_object_array_length(disks); i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
 		bool damaged = flag_in(disk, "damaged");

@@ -42,17 +42,18 @@ watch(const struct args *args)
 		status = ask(args, stat_request(args), NULL, &now);
 		if (status != EXIT_OK)
 			break;
+		/* The first report is of all that was done before, as iostat has it. */
 		if (args->json)
 			print_json(now);
-		else if (before != NULL)
+		else if (before == NULL)
+			print_stat(now);
+		else
 			print_watch(before, now, (nr - 1) % HEADER_EVERY == 0);
-		fflush(stdout);
 		json_object_put(before);
 		before = now;
-		/* A difference needs two. */
-		if (args->count != 0 && nr >= args->count - (args->json ? 1 : 0))
+		/* Who reads it may have left. */
+		if (++nr == args->count || fflush(stdout) != 0)
 			break;
-		nr++;
 		wait_s(args->watch_s);
 	}
 	json_object_put(before);
