@@ -29,9 +29,10 @@ start() {
 		shift
 	done
 	shift
-	rm -f "$tmp/failed"
+	# A socket of its own: what "-U -" makes stays when nbdkit ends early.
+	rm -f "$tmp/failed" "$tmp/start.sock"
 	status=0
-	FAULT_LOG=$tmp/failed FAULT_AT=$n LD_PRELOAD=$preload_so timeout "$wait_s" nbdkit -f -U - "${options[@]}" \
+	FAULT_LOG=$tmp/failed FAULT_AT=$n LD_PRELOAD=$preload_so timeout "$wait_s" nbdkit -f -U "$tmp/start.sock" "${options[@]}" \
 		"$PRMEM_PLUGIN" "$@" --run true >"$tmp/start.out" 2>&1 </dev/null || status=$?
 	failed=$(cat "$tmp/failed" 2>/dev/null || true)
 	errors=$(grep -c '^nbdkit: .*error: ' "$tmp/start.out" || true)

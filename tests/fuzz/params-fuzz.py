@@ -8,6 +8,7 @@ does not change the disks.
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -63,7 +64,11 @@ def run(number):
     if not read_only:
         given.append("max-disks=refused")
     rng.shuffle(given)
-    command = ["env", *args.environment, "nbdkit", "-f", "-U", "-", *(["-r"] if read_only else []),
+    # A socket of its own: what "-U -" makes stays when nbdkit ends early.
+    socket = os.path.join(args.dir, "socket")
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(socket)
+    command = ["env", *args.environment, "nbdkit", "-f", "-U", socket, *(["-r"] if read_only else []),
                args.plugin, *given, "--run", "true"]
     before = digest()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=args.dir, check=False)
