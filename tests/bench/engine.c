@@ -3,7 +3,7 @@
  * engine - the engine against the limits of the machine.
  *
  *	engine [--world=pmem|cache] [--size=BYTES] [--rounds=N] [--slice=MS]
- *	       [--dir=DIR] [--only=TEXT] [--json]
+ *	       [--dir=DIR] [--part=requests|pools] [--only=TEXT] [--json]
  *
  * Pools are made in a tmpfs.  In the world "pmem" libpmem is told to take that
  * for persistent memory, and every flush and fence is made; what a real
@@ -154,6 +154,7 @@ parse(int argc, char **argv)
 					      {"rounds", required_argument, NULL, 'r'},
 					      {"slice", required_argument, NULL, 't'},
 					      {"dir", required_argument, NULL, 'd'},
+					      {"part", required_argument, NULL, 'p'},
 					      {"only", required_argument, NULL, 'o'},
 					      {"json", no_argument, NULL, 'j'},
 					      {"open-and-die", required_argument, NULL, 'k'},
@@ -180,6 +181,12 @@ parse(int argc, char **argv)
 			break;
 		case 'd':
 			options.dir = optarg;
+			break;
+		case 'p':
+			if (strcmp(optarg, "requests") != 0 && strcmp(optarg, "pools") != 0)
+				die("the parts are requests and pools");
+			options.requests = strcmp(optarg, "requests") == 0;
+			options.pools = !options.requests;
 			break;
 		case 'o':
 			options.only = optarg;
@@ -215,13 +222,17 @@ main(int argc, char **argv)
 	atexit(clean_up);
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
 		signal(signals[i], on_signal);
-	bench_begin(&bench);
-	bench_pages(&bench);
-	bench_stores(&bench);
-	bench_threads(&bench);
-	bench_end(&bench);
-	bench_open_time();
-	bench_space();
-	bench_dram();
+	if (options.requests) {
+		bench_begin(&bench);
+		bench_pages(&bench);
+		bench_stores(&bench);
+		bench_threads(&bench);
+		bench_end(&bench);
+	}
+	if (options.pools) {
+		bench_open_time();
+		bench_space();
+		bench_dram();
+	}
 	return 0;
 }

@@ -22,6 +22,7 @@ struct options {
 	const char *dir; /* where pools are made */
 	const char *only; /* run what has this in its name; NULL for all */
 	bool pmem;
+	bool requests, pools; /* of what is timed */
 	bool json;
 };
 extern struct options options;

@@ -326,9 +326,9 @@ bench_open_time(void)
 	if (!wanted("open after a kill"))
 		return;
 	/* The bar is for pools that are not small: reading the superblocks and mapping take their time too. */
-	open_times(options.disk_bytes / 4, 0);
 	open_times(options.disk_bytes, 0);
 	open_times(options.disk_bytes * 4, 3);
+	open_times(options.disk_bytes * 16, 3);
 }
 
 /* ---- space ---- */

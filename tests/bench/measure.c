@@ -19,6 +19,8 @@ struct options options = {
 	.slice_s = 0.003,
 	.dir = "/dev/shm",
 	.pmem = true,
+	.requests = true,
+	.pools = true,
 };
 
 bool

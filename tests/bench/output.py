@@ -101,15 +101,16 @@ def growth_table(rows):
 def report(results):
     m = results["machine"]
     text = [f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_gib']} GiB, Linux {m['kernel']}; {', '.join(m['versions'])}; "
-            f"load before the run {m['load']}. {results['how']}. An exclamation mark is a bar that was missed."]
+            f"load before the run {m['load']}. An exclamation mark is a bar that was missed."]
+    how = results["how"]
     if results.get("nbd"):
-        text += ["Over NBD: requests a second or MiB/s of prmem, and that divided by each other server's; "
+        text += [f"Over NBD ({how['nbd']}): requests a second or MiB/s of prmem, and that divided by each other server's; "
                  "in the last column the server's CPU seconds a request by those of the memory plugin.",
                  nbd_table(results["nbd"], results["peers"])]
     if results.get("engine"):
-        text += ["The engine, in process:", engine_table(results["engine"])]
+        text += [f"The engine, in process ({how['engine']}):", engine_table(results["engine"])]
     if results.get("growth"):
-        text += ["How it grows (4 KiB, at random places if nothing else is said, depth 32 in all):",
+        text += [f"How it grows ({how['growth']}; 4 KiB, at random places if nothing else is said, depth 32 in all):",
                  growth_table(results["growth"])]
     return "\n\n".join(text) + "\n"
 
