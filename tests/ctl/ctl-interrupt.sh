@@ -79,10 +79,7 @@ echo old >"$tmp/old"
 ctl format "$tmp/base.pool" --size 24M --label base >/dev/null
 ctl import "$tmp/base.pool" disk "$tmp/image" >/dev/null
 ctl import "$tmp/base.pool" secret "$tmp/secret" >/dev/null
-truncate -s 4M "$tmp/two"
-for at in 0 600; do
-	dd if="$tmp/image" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
-done
+two_pages "$tmp/image"
 cp --sparse=always "$tmp/base.pool" "$tmp/damaged.orig"
 ctl import "$tmp/damaged.orig" bad "$tmp/two" >/dev/null
 damage_index "$tmp/damaged.orig" bad bit

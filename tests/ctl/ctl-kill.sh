@@ -21,10 +21,7 @@ ctl set "$base" a description=kept >/dev/null
 ctl create "$base" b 1M --description before >/dev/null
 
 # A pool that has something to be repaired.
-truncate -s 4M "$tmp/two"
-for at in 0 600; do
-	dd if="$tmp/image" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
-done
+two_pages "$tmp/image"
 cp --sparse=always "$base" "$tmp/damaged.pool"
 ctl import "$tmp/damaged.pool" bad "$tmp/two" >/dev/null
 damage_index "$tmp/damaged.pool" bad

@@ -296,10 +296,7 @@ done
 
 # On a terminal: as wide as that is, and colour for what is damaged, unless it is not wanted.
 if command -v script >/dev/null; then
-	truncate -s 4M "$tmp/two"
-	for at in 0 600; do
-		dd if="$tmp/data" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
-	done
+	two_pages "$tmp/data"
 	ctl format "$tmp/bad.pool" --size 1M >/dev/null
 	ctl import "$tmp/bad.pool" bad "$tmp/two" >/dev/null
 	damage_index "$tmp/bad.pool" bad

@@ -283,10 +283,7 @@ for name in offline live; do
 	ctl set "$pool" --label same >/dev/null
 	ctl create "$pool" busy 8M --reserve >/dev/null
 done
-truncate -s 4M "$tmp/two"
-for at in 0 600; do
-	dd if="$tmp/image" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
-done
+two_pages "$tmp/image"
 ctl format "$tmp/bad.pool" --size 8M --label bad >/dev/null
 ctl create "$tmp/bad.pool" busy 1M >/dev/null
 ctl import "$tmp/bad.pool" whole "$tmp/image" >/dev/null

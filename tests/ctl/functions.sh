@@ -81,6 +81,16 @@ unload() {
 	rm -f "$tmp/load.stop"
 }
 
+# two_pages FILE - make $tmp/two: 4 MiB with FILE's first page twice, so far apart that
+# an index of it has two leaves.
+two_pages() {
+	local at
+	truncate -s 4M "$tmp/two"
+	for at in 0 600; do
+		dd if="$1" of="$tmp/two" bs=4096 count=1 seek=$at conv=notrunc status=none
+	done
+}
+
 # damage_index POOL DISK [bit] - spoil a link in the root of a disk's index, which must have two levels:
 # all of it, or a bit of it, which can be put right.
 damage_index() {
