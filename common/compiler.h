@@ -10,6 +10,8 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NOINLINE __attribute__((noinline))
+/* All that this function calls becomes a part of it, where it can: for what is on the way of every request. */
+#define FLATTEN __attribute__((flatten))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -23,7 +23,8 @@ disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void
 	const void *page = NULL;
 	uint32_t crc;
 
-	if (LIKELY(!xa_is_err(entry) && xa_entry_kind(entry) == XA_KIND_PAGE))
+	/* An error is an entry of no such kind. */
+	if (LIKELY(xa_entry_kind(entry) == XA_KIND_PAGE))
 		page = pool_page(inst->pool, xa_entry_payload(entry));
 	if (LIKELY(page != NULL)) {
 		guard_at(xa_entry_payload(entry));
@@ -66,19 +67,38 @@ read_part(struct prmem_instance *inst, const struct disk_part *part, xa_entry_t 
 	return read_by_copy(inst, part, entry, buf);
 }
 
+/*
+ * A page will be read next.  No processor fetches ahead beyond the end of a
+ * page, nor translates an address that nothing has asked for: both are to be
+ * done while the page before is being copied.
+ */
+static void
+prefetch_page(struct prmem_instance *inst, xa_entry_t entry)
+{
+	if (LIKELY(xa_entry_kind(entry) == XA_KIND_PAGE))
+		__builtin_prefetch(pool_page(inst->pool, xa_entry_payload(entry)));
+}
+
 /* What a batch of pages has of a request; @buf NULL only checks.  Context: read lock held, in a window. */
 static int
 read_pages(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t off)
 {
 	XA_STATE(xas, &inst->xa);
+	xa_entry_t next;
 	int r = 0;
 
 	if (UNLIKELY(atomic_load_explicit(&inst->removed, memory_order_relaxed)))
 		return -ESHUTDOWN;
+	next = xas_load(&xas, (uint32_t)(off >> PRMEM_PAGE_SHIFT));
 	while (len_bytes > 0 && r == 0) {
 		struct disk_part part = disk_part_at(off, len_bytes);
+		xa_entry_t entry = next;
 
-		r = read_part(inst, &part, xas_load(&xas, part.idx), buf);
+		if (part.len_bytes < len_bytes) {
+			next = xas_load(&xas, part.idx + 1);
+			prefetch_page(inst, next);
+		}
+		r = read_part(inst, &part, entry, buf);
 		buf = buf == NULL ? NULL : buf + part.len_bytes;
 		off += part.len_bytes;
 		len_bytes -= part.len_bytes;
@@ -86,7 +106,7 @@ read_pages(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t 
 	return r;
 }
 
-static int
+static FLATTEN int
 read_batch(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t off)
 {
 	struct guard_window window;
@@ -124,7 +144,7 @@ read_range(struct prmem_disk *disk, char *buf, uint64_t len_bytes, uint64_t off)
 	return r;
 }
 
-int
+FLATTEN int
 prmem_disk_read(struct prmem_disk *disk, void *buf, size_t len_bytes, uint64_t off)
 {
 	struct stats_request request = disk_stats_begin(disk, STATS_READ, len_bytes);

@@ -17,7 +17,7 @@ go_to_leaf(struct xa_state *xas, uint32_t idx)
 	xas->known = true;
 }
 
-xa_entry_t
+FLATTEN xa_entry_t
 xas_load(struct xa_state *xas, uint32_t idx)
 {
 	if (UNLIKELY(!xas->known || xas->first != (idx & ~XA_CHUNK_MASK)))
