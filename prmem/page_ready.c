@@ -94,6 +94,19 @@ is_wanted(const struct page_alloc *alloc, uint32_t w, bool used)
 	return !used || bits != 0 || (alloc->was_used[w / GROUP_WORDS] >> (w % GROUP_WORDS) & 1) != 0;
 }
 
+/*
+ * A piece that reaches beyond the end of a group, cut off at the end of one:
+ * the next piece begins there, and what is ensured are groups, which can be
+ * mapped as a whole (prmem/huge.h).
+ */
+static uint32_t
+whole_groups(uint32_t w, uint32_t nr)
+{
+	uint32_t end = ROUND_DOWN(w + nr, GROUP_WORDS);
+
+	return end > w ? end - w : nr;
+}
+
 /* Find units with free pages that are not ready, @max at most, from the cursor on. */
 static bool
 find_units(struct page_alloc *alloc, bool used, uint32_t max, struct piece *ret_piece)
@@ -108,7 +121,7 @@ find_units(struct page_alloc *alloc, bool used, uint32_t max, struct piece *ret_
 			continue;
 		while (nr < max && w + nr < alloc->nr_words && is_wanted(alloc, w + nr, used))
 			nr++;
-		*ret_piece = (struct piece){w, nr};
+		*ret_piece = (struct piece){w, whole_groups(w, nr)};
 		return true;
 	}
 	return false;

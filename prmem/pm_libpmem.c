@@ -20,6 +20,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/error.h"
+#include "prmem/huge.h"
 
 struct pm_libpmem {
 	struct pm pm;
@@ -29,6 +30,7 @@ struct pm_libpmem {
 	bool is_device;
 	int fd; /* borrowed */
 	uint64_t file_off; /* of the mapping in the file */
+	atomic_bool huge; /* its blocks of 2 MiB may become huge pages */
 
 	pthread_mutex_t sync_lock;
 	bool sync_failed; /* for good; under sync_lock */
@@ -194,6 +196,8 @@ op_ensure(struct pm *pm, uint64_t off, uint64_t len_bytes)
 			return 0;
 		return -ENOSPC;
 	}
+	if (r == 0 && m->huge)
+		m->huge = huge_make((char *)m->base + off, (char *)m->base + off + len_bytes);
 	return r;
 }
 
@@ -280,6 +284,7 @@ op_extend(struct pm *pm, uint64_t old_bytes, uint64_t new_bytes, struct pm **ret
 		free(more);
 		return r;
 	}
+	more->huge = huge_is_worth(more->fd, more->base, more->file_off);
 	pthread_mutex_init(&more->sync_lock, NULL);
 	more->pm.base = more->base;
 	more->pm.len_bytes = new_bytes - old_bytes;
@@ -356,6 +361,7 @@ pm_libpmem_map(const char *path, int fd, uint64_t len_bytes, bool is_device, boo
 		free(m);
 		return r;
 	}
+	m->huge = !is_device && !read_only && huge_is_worth(fd, m->base, 0);
 	pthread_mutex_init(&m->sync_lock, NULL);
 	m->pm.ops = &libpmem_ops;
 	m->pm.base = m->base;

@@ -21,7 +21,8 @@
  *
  * The primitives: fence() orders non-temporal stores on page cache too.
  * After a sync() that failed every later one fails with -EIO: the kernel
- * reports such an error once only.  ensure() allocates space of the file.
+ * reports such an error once only.  ensure() allocates space of the file,
+ * and makes huge pages of it in tmpfs.
  *
  * Context: one call at a time in a process.
  * Return: 0 and *ret_pm, to be released by its close(); -EINVAL when the

@@ -65,10 +65,12 @@ map_limit(struct bench *b)
 
 	b->limit_fd = open(b->limit_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	unlink(b->limit_path);
-	if (b->limit_fd < 0 || (errno = posix_fallocate(b->limit_fd, 0, (off_t)len_bytes)) != 0)
+	if (b->limit_fd < 0 || ftruncate(b->limit_fd, (off_t)len_bytes) < 0)
 		die("%s: %s", b->limit_path, strerror(errno));
 	if (pm_libpmem_map(b->limit_path, b->limit_fd, len_bytes, false, false, &b->limit, &err) < 0)
 		die("%s", err.message);
+	if (pm_ensure(b->limit, 0, len_bytes) < 0)
+		die("%s: no room for %llu bytes", b->limit_path, (unsigned long long)len_bytes);
 	for (uint64_t i = 0; i < len_bytes / 8; i++)
 		((uint64_t *)b->limit->base)[i] = rng_next(&rng);
 }

@@ -59,6 +59,11 @@ floor_get_ready(void)
 		nbdkit_error("%s", err.message);
 		return -1;
 	}
+	/* Mapped by huge pages, as the pool is. */
+	if (pm_ensure(pm, 0, pm->len_bytes) < 0) {
+		nbdkit_error("%s: no room for all of it", path);
+		return -1;
+	}
 	return 0;
 }
 

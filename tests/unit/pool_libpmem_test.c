@@ -4,6 +4,7 @@
  */
 #include "prmem/pm_libpmem.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -124,6 +125,85 @@ ensure_backs_a_file_with_space(void)
 	CHECK_EQ(pm_sync(pm), 0);
 	unmap(pm, fd);
 	work_dir_remove();
+}
+
+#define HUGE_BYTES (2 << 20)
+
+/* What this process maps by huge pages of a file in tmpfs. */
+static uint64_t
+mapped_huge(const char *path)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool found = false;
+	unsigned long long kib = 0, total = 0;
+
+	CHECK(f != NULL);
+	while (fgets(line, sizeof line, f) != NULL) {
+		/* Its first line begins with a range of addresses. */
+		if (strchr(line, '-') != NULL && strchr(line, '-') < strchr(line, ' '))
+			found = strstr(line, path) != NULL;
+		else if (found && sscanf(line, "ShmemPmdMapped: %llu kB", &kib) == 1)
+			total += kib << 10;
+	}
+	fclose(f);
+	return total;
+}
+
+/* Can the kernel do it at all? */
+static bool
+has_huge_pages(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char *base = mmap(NULL, 2 * HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = (char *)ROUND_UP((uintptr_t)base, HUGE_BYTES);
+	bool has;
+
+	CHECK_EQ(posix_fallocate(fd, 0, HUGE_BYTES), 0);
+	CHECK(mmap(at, HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == at);
+	has = madvise(at, HUGE_BYTES, 25 /* MADV_COLLAPSE */) == 0;
+	munmap(base, 2 * HUGE_BYTES);
+	close(fd);
+	unlink(path);
+	return has;
+}
+
+/* Blocks of 2 MiB of a file in tmpfs become huge pages; what is in them stays. */
+static void
+ensure_makes_huge_pages_in_tmpfs(void)
+{
+	char path[64], *base;
+	struct pm *pm;
+	int fd;
+
+	snprintf(path, sizeof path, "/dev/shm/prmem-test-huge-%d", (int)getpid());
+	if (!has_huge_pages(path)) {
+		printf("  skipped: /dev/shm is no tmpfs, or the kernel makes no huge pages there on request\n");
+		return;
+	}
+	set_length(path, 8 * HUGE_BYTES + 4096);
+	pm = map_at(path, &fd, false);
+	base = pm->base;
+	CHECK_EQ((uintptr_t)base % HUGE_BYTES, 0);
+	CHECK_EQ(pm_ensure(pm, 0, HUGE_BYTES), 0);
+	CHECK_EQ(mapped_huge(path), HUGE_BYTES);
+	/* Only whole blocks, and without a byte more than was asked for. */
+	CHECK_EQ(pm_ensure(pm, HUGE_BYTES + 4096, 2 * HUGE_BYTES), 0);
+	CHECK_EQ(mapped_huge(path), 2 * HUGE_BYTES);
+	CHECK_EQ(allocated(path), 3 * HUGE_BYTES);
+	memset(base, 0x11, 3 * HUGE_BYTES);
+	CHECK_EQ(pm_ensure(pm, 0, pm->len_bytes), 0);
+	CHECK_EQ(mapped_huge(path), 8 * HUGE_BYTES);
+	for (size_t i = 0; i < 8 * HUGE_BYTES + 4096; i++)
+		CHECK_EQ(base[i], i < 3 * HUGE_BYTES ? 0x11 : 0);
+	unmap(pm, fd);
+
+	/* They are still huge for who maps the file next. */
+	pm = map_at(path, &fd, false);
+	CHECK_EQ(((char *)pm->base)[4096], 0x11);
+	CHECK(mapped_huge(path) >= HUGE_BYTES);
+	unmap(pm, fd);
+	unlink(path);
 }
 
 /* A tmpfs of 1 MiB that is full: what is backed stays so, the rest is ENOSPC. */
@@ -350,6 +430,6 @@ an_address_space_that_is_too_small_is_an_error(void)
 }
 
 UNIT_MAIN(CASE(each_primitive_does_what_it_says), CASE(ensure_backs_a_file_with_space),
-	  CASE(ensure_on_a_full_file_system_is_enospc), CASE(without_fallocate_holes_are_filled),
+	  CASE(ensure_makes_huge_pages_in_tmpfs), CASE(ensure_on_a_full_file_system_is_enospc), CASE(without_fallocate_holes_are_filled),
 	  CASE(a_file_can_be_made_to_claim_to_be_pmem), CASE(flushes_that_are_dropped_are_refused),
 	  CASE(an_address_space_that_is_too_small_is_an_error))
