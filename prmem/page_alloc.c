@@ -298,6 +298,11 @@ page_free_now(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
 	if ((uint64_t)pfn + nr > alloc->nr_pages)
 		return;
 	pthread_mutex_lock(&alloc->bitmap_lock);
+	while (sync_is_full(alloc)) {
+		pthread_mutex_unlock(&alloc->bitmap_lock);
+		(void)!page_sync(alloc);
+		pthread_mutex_lock(&alloc->bitmap_lock);
+	}
 	if (alloc->page_cache)
 		sync_wait_for_locked(alloc, pfn, nr);
 	else

@@ -97,15 +97,18 @@ void page_untake(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr);
 /*
  * page_retire() - the caller durably removed the last slot to these pages.
  * Readers may still hold them; borrowers (page_refs.h) may keep them.
- * Context: may sleep (a full list waits for a grace period); not under the
- *   read lock.
+ * Context: may sleep (a full list waits for a grace period; on page cache,
+ *   when much waits for a sync, one is made); not under the read lock.
  */
 void page_retire(struct page_alloc *alloc, uint32_t pfn, unsigned int order);
 
 /* page_retire_many() - the same for single pages, @nr of them. */
 void page_retire_many(struct page_alloc *alloc, const uint32_t *pfns, uint32_t nr);
 
-/* page_free_now() - free a run that no reader can hold any more. */
+/*
+ * page_free_now() - free a run that no reader can hold any more.
+ * Context: as page_retire().
+ */
 void page_free_now(struct page_alloc *alloc, uint32_t pfn, uint32_t nr);
 
 /*
@@ -144,7 +147,7 @@ int page_reclaim(struct page_alloc *alloc);
 
 /*
  * page_sync() - make the whole pool durable against the operating system, and
- * free what was retired before.  The body of prmem_sync().
+ * free what waited for that.  The body of prmem_sync().
  * Return: 0; -EIO for good once an msync failed.
  */
 int page_sync(struct page_alloc *alloc);

@@ -24,8 +24,8 @@ struct page_growth {
 	uint16_t *group_free;
 	uint8_t *ready;
 	uint8_t *was_used;
-	uint64_t *waiting[2];
-	uint8_t *waiting_groups[2];
+	uint32_t waiting_max;
+	struct waiting_run *waiting[2];
 };
 
 void
@@ -37,10 +37,8 @@ page_grow_cancel(struct page_growth *growth)
 	free(growth->group_free);
 	free(growth->ready);
 	free(growth->was_used);
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < 2; i++)
 		free(growth->waiting[i]);
-		free(growth->waiting_groups[i]);
-	}
 	free(growth);
 }
 
@@ -54,9 +52,8 @@ allocate(struct page_growth *g, bool page_cache)
 	if (g->words == NULL || g->group_free == NULL || g->ready == NULL || g->was_used == NULL)
 		return false;
 	for (unsigned int i = 0; i < 2 && page_cache; i++) {
-		g->waiting[i] = calloc(g->nr_words, sizeof *g->waiting[i]);
-		g->waiting_groups[i] = calloc(g->nr_groups, sizeof *g->waiting_groups[i]);
-		if (g->waiting[i] == NULL || g->waiting_groups[i] == NULL)
+		g->waiting[i] = sync_new_runs(g->waiting_max);
+		if (g->waiting[i] == NULL)
 			return false;
 	}
 	return true;
@@ -75,6 +72,7 @@ page_grow_prepare(struct page_alloc *alloc, uint64_t nr_pages, struct page_growt
 	growth->nr_pages = nr_pages;
 	growth->nr_groups = (uint32_t)DIV_ROUND_UP(nr_pages, GROUP_PAGES);
 	growth->nr_words = growth->nr_groups * GROUP_WORDS;
+	growth->waiting_max = sync_waiting_max(nr_pages);
 	if (!allocate(growth, alloc->page_cache)) {
 		page_grow_cancel(growth);
 		return -ENOMEM;
@@ -99,10 +97,8 @@ copy_arrays(const struct page_alloc *alloc, struct page_growth *g)
 	memcpy(g->group_free, alloc->group_free, alloc->nr_groups * sizeof *g->group_free);
 	memcpy(g->ready, alloc->ready, alloc->nr_groups * sizeof *g->ready);
 	memcpy(g->was_used, alloc->was_used, alloc->nr_groups * sizeof *g->was_used);
-	for (unsigned int i = 0; i < 2 && alloc->page_cache; i++) {
-		memcpy(g->waiting[i], alloc->waiting[i].words, alloc->nr_words * sizeof *g->waiting[i]);
-		memcpy(g->waiting_groups[i], alloc->waiting[i].groups, alloc->nr_groups * sizeof *g->waiting_groups[i]);
-	}
+	for (unsigned int i = 0; i < 2 && alloc->page_cache; i++)
+		memcpy(g->waiting[i], alloc->waiting[i].runs, alloc->waiting[i].nr_runs * sizeof *g->waiting[i]);
 }
 
 /*
@@ -159,10 +155,9 @@ page_grow_commit(struct page_alloc *alloc, struct page_growth *growth, uint32_t 
 	SWAP(alloc->group_free, growth->group_free);
 	SWAP(alloc->ready, growth->ready);
 	SWAP(alloc->was_used, growth->was_used);
-	for (unsigned int i = 0; i < 2 && alloc->page_cache; i++) {
-		SWAP(alloc->waiting[i].words, growth->waiting[i]);
-		SWAP(alloc->waiting[i].groups, growth->waiting_groups[i]);
-	}
+	for (unsigned int i = 0; i < 2 && alloc->page_cache; i++)
+		SWAP(alloc->waiting[i].runs, growth->waiting[i]);
+	alloc->waiting_max = growth->waiting_max;
 	alloc->nr_words = growth->nr_words;
 	alloc->nr_groups = growth->nr_groups;
 	alloc->nr_bitmap_free += nr_ready;

@@ -68,12 +68,20 @@ struct lane {
 	uint32_t cursor;         /* the group it takes from; under bitmap_lock */
 } __attribute__((aligned(128)));
 
-/* Pages that wait for a sync: a bitmap, and which groups of it have any. */
-struct waiting {
-	uint64_t *words;
-	uint8_t *groups;
-	uint64_t nr;
+struct waiting_run {
+	uint32_t pfn;
+	uint32_t nr;
 };
+
+/* Pages that wait for a sync, in the order they were let go. */
+struct waiting {
+	struct waiting_run *runs; /* waiting_max and WAITING_SPARE of them */
+	_Atomic uint32_t nr_runs;
+	uint64_t nr_pages;
+};
+
+/* A set that is not full has room for all runs of pages that there can be in a word. */
+#define WAITING_SPARE (UNIT_PAGES / 2)
 
 struct page_alloc {
 	struct prmem_pool *pool;
@@ -108,7 +116,8 @@ struct page_alloc {
 	uint32_t fixed[3 + SB_MAX_REGIONS];
 	unsigned int nr_fixed;
 	struct waiting waiting[2];
-	unsigned int since; /* which of them collects; the other is being synced */
+	_Atomic uint32_t waiting_max; /* with so many runs a set is full; with half of them it is time for a sync */
+	atomic_uint since;            /* which of them collects; the other is being synced */
 	_Atomic uint64_t nr_unsynced; /* in both */
 
 	_Alignas(128) pthread_mutex_t ready_lock;
@@ -124,7 +133,7 @@ struct page_alloc {
 	pthread_mutex_t sync_lock;
 	_Atomic uint64_t sync_started;
 	_Atomic uint64_t sync_completed;
-	bool sync_failed;
+	atomic_bool sync_failed; /* for good */
 
 	struct page_runs runs;
 	struct lane lanes[NR_LANES];
@@ -258,9 +267,31 @@ int reclaim_for_room(struct page_alloc *alloc);
 MUST_CHECK int sync_init(struct page_alloc *alloc);
 void sync_fini(struct page_alloc *alloc);
 
-/* Let pages that the account counts wait for the next sync.  With bitmap_lock held. */
+/* How many runs of pages may wait in a pool of this size, and memory for so many, or NULL. */
+uint32_t sync_waiting_max(uint64_t nr_pages);
+struct waiting_run *sync_new_runs(uint32_t max);
+
+/*
+ * sync_is_full() - must pages stay where they are until a sync makes room?
+ * Never on persistent memory, nor after a sync that failed: none will come.
+ * Context: any; may change at once without bitmap_lock.
+ */
+bool sync_is_full(const struct page_alloc *alloc);
+
+/*
+ * Let pages that the account counts wait for the next sync; sync_is_full() is
+ * false.  Those that are free, and those for which there is no room after all,
+ * are lost to the account.  With bitmap_lock held.
+ */
 void sync_wait_for_locked(struct page_alloc *alloc, uint32_t pfn, uint32_t nr);
 void sync_wait_for_word_locked(struct page_alloc *alloc, uint32_t w, uint64_t mask);
+
+/*
+ * sync_make_room() - sync if it is time to.
+ * @must: if another thread is at it, and there is no room, wait
+ * Context: no lock of the allocator; may sleep.
+ */
+void sync_make_room(struct page_alloc *alloc, bool must);
 
 /* ---- page_ready.c ---- */
 

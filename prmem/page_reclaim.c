@@ -54,32 +54,36 @@ let_go_word_locked(struct page_alloc *alloc, const struct retired *pages, uint32
 	return n;
 }
 
-static void
+/* The first @nr of a list.  Return: false when some of them must stay there, until a sync has made room. */
+static bool
 let_go_first(struct page_alloc *alloc, struct lane *lane, uint32_t nr)
 {
 	struct page_refs *refs = alloc->pool->refs;
 	bool simple = refs == NULL || page_refs_none(refs);
+	uint32_t done = 0;
 
 	LOCK_FOR_SCOPE(&lane->lock);
 	pthread_mutex_lock(&alloc->bitmap_lock);
-	for (uint32_t i = 0; i < nr;) {
-		uint32_t n = simple ? let_go_word_locked(alloc, &lane->retired[i], nr - i) : 0;
+	while (done < nr && !sync_is_full(alloc)) {
+		uint32_t n = simple ? let_go_word_locked(alloc, &lane->retired[done], nr - done) : 0;
 
 		if (n == 0)
-			let_go_locked(alloc, &lane->retired[i++]);
-		i += n;
+			let_go_locked(alloc, &lane->retired[done++]);
+		done += n;
 	}
 	pthread_mutex_unlock(&alloc->bitmap_lock);
-	for (uint32_t i = nr; i < lane->nr_retired; i++)
-		lane->retired[i - nr] = lane->retired[i];
-	lane->nr_retired -= nr;
+	for (uint32_t i = done; i < lane->nr_retired; i++)
+		lane->retired[i - done] = lane->retired[i];
+	lane->nr_retired -= done;
+	return done == nr;
 }
 
-/* With reclaim_lock held.  Return: were there any? */
+/* With reclaim_lock held.  @ret_left: are some left for which there was no room?  Return: were there any? */
 static bool
-reclaim_locked(struct page_alloc *alloc)
+reclaim_locked(struct page_alloc *alloc, bool *ret_left)
 {
 	uint32_t nr[NR_LANES], total = 0;
+	bool left = false;
 
 	for (unsigned int i = 0; i < NR_LANES; i++) {
 		pthread_mutex_lock(&alloc->lanes[i].lock);
@@ -90,10 +94,11 @@ reclaim_locked(struct page_alloc *alloc)
 	if (total > 0) {
 		xa_synchronize();
 		for (unsigned int i = 0; i < NR_LANES; i++) {
-			if (nr[i] > 0)
-				let_go_first(alloc, &alloc->lanes[i], nr[i]);
+			if (nr[i] > 0 && !let_go_first(alloc, &alloc->lanes[i], nr[i]))
+				left = true;
 		}
 	}
+	*ret_left = left;
 	atomic_fetch_add(&alloc->reclaim_seq, 1);
 	return total > 0;
 }
@@ -102,11 +107,12 @@ bool
 reclaim_lanes(struct page_alloc *alloc)
 {
 	uint64_t seq = atomic_load(&alloc->reclaim_seq);
+	bool left;
 
 	LOCK_FOR_SCOPE(&alloc->reclaim_lock);
 	if (atomic_load(&alloc->reclaim_seq) != seq)
 		return true;
-	return reclaim_locked(alloc);
+	return reclaim_locked(alloc, &left);
 }
 
 int
@@ -124,10 +130,32 @@ reclaim_for_room(struct page_alloc *alloc)
 int
 page_reclaim(struct page_alloc *alloc)
 {
-	pthread_mutex_lock(&alloc->reclaim_lock);
-	reclaim_locked(alloc);
-	pthread_mutex_unlock(&alloc->reclaim_lock);
-	return atomic_load(&alloc->nr_unsynced) == 0 ? 0 : page_sync(alloc);
+	bool left;
+	int r;
+
+	do {
+		pthread_mutex_lock(&alloc->reclaim_lock);
+		reclaim_locked(alloc, &left);
+		pthread_mutex_unlock(&alloc->reclaim_lock);
+		r = atomic_load(&alloc->nr_unsynced) == 0 ? 0 : page_sync(alloc);
+	} while (left && r == 0);
+	return r;
+}
+
+/* A list is half full, or (@full) full. */
+static void
+reclaim_for_list(struct page_alloc *alloc, bool full)
+{
+	bool left;
+
+	if (pthread_mutex_trylock(&alloc->reclaim_lock) == 0) {
+		/* From half full on: if another thread is at it already, there is room to go on. */
+		reclaim_locked(alloc, &left);
+		pthread_mutex_unlock(&alloc->reclaim_lock);
+	} else if (full) {
+		/* Full, because another thread's reclaim is late: wait for that. */
+		reclaim_lanes(alloc);
+	}
 }
 
 /*
@@ -138,6 +166,7 @@ static uint32_t
 retire_some(struct page_alloc *alloc, struct lane *lane, const uint32_t *pfns, uint32_t nr, unsigned int order)
 {
 	uint32_t n, nr_listed;
+	bool no_room;
 
 	pthread_mutex_lock(&lane->lock);
 	n = MIN(nr, alloc->retired_max - lane->nr_retired);
@@ -149,14 +178,11 @@ retire_some(struct page_alloc *alloc, struct lane *lane, const uint32_t *pfns, u
 
 	if (nr_listed < alloc->retired_max / 2)
 		return n;
-	if (pthread_mutex_trylock(&alloc->reclaim_lock) == 0) {
-		/* From half full on: if another thread is at it already, there is room to go on. */
-		reclaim_locked(alloc);
-		pthread_mutex_unlock(&alloc->reclaim_lock);
-	} else if (n < nr) {
-		/* Full, because another thread's reclaim is late: wait for that. */
-		reclaim_lanes(alloc);
-	}
+	/* No grace period after which nothing could leave the list. */
+	no_room = sync_is_full(alloc);
+	if (!no_room)
+		reclaim_for_list(alloc, n < nr);
+	sync_make_room(alloc, no_room && n < nr);
 	return n;
 }
 
