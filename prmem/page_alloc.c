@@ -236,12 +236,14 @@ collect(struct page_alloc *alloc, uint32_t nr, uint32_t *pfns)
 	int r = 0;
 
 	while (got < nr) {
+		uint64_t seq = atomic_load(&alloc->ready_seq);
+
 		got += lane_refill(alloc, lane, nr - got, pfns + got);
 		if (got < nr)
 			got += lanes_steal(alloc, nr - got, pfns + got);
 		if (got == nr)
 			break;
-		r = reclaim_for_room(alloc);
+		r = reclaim_for_room(alloc, nr - got, seq);
 		if (r > 0)
 			continue;
 		if (r < 0)

@@ -257,10 +257,12 @@ void lanes_drain(struct page_alloc *alloc);
 bool reclaim_lanes(struct page_alloc *alloc);
 
 /*
- * reclaim_for_room() - reclaim and, where pages wait for one, sync.
+ * reclaim_for_room() - reclaim and, where pages wait for a sync, sync; or, as
+ * long as few wait, make about @nr more pages ready: a sync takes long.
+ * @seq: ready_seq as it was before nothing was found
  * Return: 1 if pages may have come, 0 if not, -EIO.
  */
-int reclaim_for_room(struct page_alloc *alloc);
+int reclaim_for_room(struct page_alloc *alloc, uint32_t nr, uint64_t seq);
 
 /* ---- page_sync.c ---- */
 

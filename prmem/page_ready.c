@@ -142,8 +142,8 @@ int
 ready_more(struct page_alloc *alloc, uint64_t nr, uint64_t seq)
 {
 	uint64_t made = 0;
-	uint32_t max = (uint32_t)MIN(MAX(DIV_ROUND_UP(nr, UNIT_PAGES), alloc->step_units), UINT32_MAX);
 	struct piece piece;
+	bool unit_by_unit = false;
 	int error = -ENOSPC;
 
 	if (atomic_load(&alloc->nr_unready) == 0)
@@ -152,15 +152,16 @@ ready_more(struct page_alloc *alloc, uint64_t nr, uint64_t seq)
 	if (atomic_load(&alloc->ready_seq) != seq)
 		return 0;
 	for (unsigned int tries = 0; made < nr && tries < TRIES;) {
+		uint64_t max = unit_by_unit ? 1 : MAX(DIV_ROUND_UP(nr - made, UNIT_PAGES), alloc->step_units);
 		int r;
 
 		/* A unit that fails again and again does not keep the others from their turn. */
-		if (!find_best_units(alloc, tries % 2 == 0, max, &piece))
+		if (!find_best_units(alloc, tries % 2 == 0, (uint32_t)MIN(max, UINT32_MAX), &piece))
 			break;
 		r = ensure_units(alloc, piece.word, piece.nr);
 		if (r < 0 && piece.nr > 1) {
 			/* Not in one step, but perhaps the first unit alone. */
-			max = 1;
+			unit_by_unit = true;
 			continue;
 		}
 		alloc->ready_cursor = piece.word + piece.nr;

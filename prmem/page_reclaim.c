@@ -13,6 +13,9 @@
 #include "prmem/pool.h"
 #include "xarray/xa_rcu.h"
 
+/* Of what a thin file has in use or ready: an eighth. */
+#define GROW_SHARE 8u
+
 /* A grace period has passed since this page was retired. */
 static void
 let_go_locked(struct page_alloc *alloc, const struct retired *page)
@@ -115,14 +118,25 @@ reclaim_lanes(struct page_alloc *alloc)
 	return reclaim_locked(alloc, &left);
 }
 
+/* A thin file may grow by as much for pages that wait for a sync. */
+static bool
+few_wait(struct page_alloc *alloc)
+{
+	uint64_t nr_unready = atomic_load(&alloc->nr_unready);
+
+	return nr_unready > 0 && atomic_load(&alloc->nr_unsynced) < (alloc->nr_pages - nr_unready) / GROW_SHARE;
+}
+
 int
-reclaim_for_room(struct page_alloc *alloc)
+reclaim_for_room(struct page_alloc *alloc, uint32_t nr, uint64_t seq)
 {
 	bool some = reclaim_lanes(alloc);
 	int r;
 
 	if (atomic_load(&alloc->nr_unsynced) == 0)
 		return some;
+	if (few_wait(alloc) && ready_more(alloc, nr, seq) == 0)
+		return 1;
 	r = page_sync(alloc);
 	return r < 0 ? r : 1;
 }

@@ -18,6 +18,33 @@ nr_backed(struct prmem_pool *pool)
 	return nr;
 }
 
+/*
+ * Page cache, no flush: what is replaced waits for a sync, which takes long.
+ * The file grows by an eighth rather than be written back every few pages, and
+ * by no more than that.
+ */
+static void
+a_thin_file_is_seldom_written_back(void)
+{
+	const uint32_t nr_used = 20000, nr_writes = 80000;
+	struct prmem_pool *pool = fake_pool_start(NR_PAGES, false);
+	uint32_t pfns[20000];
+	uint64_t backed;
+
+	CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, nr_used, pfns), 0);
+	backed = nr_backed(pool);
+	for (uint32_t i = 0; i < nr_writes; i++) {
+		uint32_t *pfn = &pfns[unit_random() % nr_used], old = *pfn;
+
+		CHECK_EQ(page_take(pool->pages, PAGE_USE_REPLACE, 1, pfn), 0);
+		page_retire(pool->pages, old, 0);
+	}
+	CHECK(nr_backed(pool) > backed);
+	CHECK(nr_backed(pool) <= backed + backed / 8 + 1024);
+	CHECK(atomic_load(&fake_pm_of(pool, 0)->nr_syncs) <= nr_writes / (nr_used / 8));
+	fake_pool_destroy(pool);
+}
+
 static uint32_t
 take_all(struct prmem_pool *pool, enum page_use use, uint32_t *pfns)
 {
@@ -196,7 +223,7 @@ what_cannot_fit_does_not_grow_the_file(void)
 	fake_pool_destroy(pool);
 }
 
-UNIT_MAIN(CASE(space_is_taken_as_it_is_needed), CASE(full_file_system_is_no_space_for_new_pages_only),
+UNIT_MAIN(CASE(space_is_taken_as_it_is_needed), CASE(a_thin_file_is_seldom_written_back), CASE(full_file_system_is_no_space_for_new_pages_only),
 	  CASE(reopened_on_a_full_file_system), CASE(no_space_at_all_says_so_at_start),
 	  CASE(errors_of_the_file_system_are_told_apart), CASE(regions_are_ensured_each_by_itself),
 	  CASE(what_cannot_fit_does_not_grow_the_file))
