@@ -90,6 +90,15 @@ class Peer:
                 h.trim(min(step, self.size - off), off)
         h.shutdown()
 
+    def place(self, cpus):
+        """Let it run on these CPUs; its threads and children to come, too."""
+        for pid in tree(self.server_pid()):
+            for task in os.listdir(f"/proc/{pid}/task"):
+                try:
+                    os.sched_setaffinity(int(task), cpus)
+                except ProcessLookupError:
+                    pass  # it has ended meanwhile
+
     def cpu_s(self):
         """CPU seconds of the server and of its children, gone ones too."""
         return sum(cpu_of(pid) for pid in tree(self.server_pid()))
