@@ -51,7 +51,9 @@ find_disk(const struct found_disks *found, const char *name)
 /*
  * default_pool_size() - room for all that the disks can hold: their pages, an
  * index of one page for each 512 of them (and of those, and so on), a record
- * each, and some more so that overwriting a full disk goes on at speed.
+ * each, and an eighth more, so that overwriting a full disk goes on at speed: in
+ * an ordinary file what was replaced is free only after the next sync.  The
+ * file is thin, what is not needed takes no space.
  */
 static uint64_t
 default_pool_size(void)
@@ -69,7 +71,7 @@ default_pool_size(void)
 		if (nr_pages >= PRMEM_POOL_SIZE_MAX / PRMEM_PAGE_SIZE)
 			return PRMEM_POOL_SIZE_MAX;
 	}
-	slack = nr_pages / 32 > 2 * MIB / PRMEM_PAGE_SIZE ? nr_pages / 32 : 2 * MIB / PRMEM_PAGE_SIZE;
+	slack = nr_pages / 8 > 2 * MIB / PRMEM_PAGE_SIZE ? nr_pages / 8 : 2 * MIB / PRMEM_PAGE_SIZE;
 	nr_pages = (nr_pages + slack + 511) / 512 * 512;
 	return nr_pages >= PRMEM_POOL_SIZE_MAX / PRMEM_PAGE_SIZE ? PRMEM_POOL_SIZE_MAX : nr_pages * PRMEM_PAGE_SIZE;
 }
