@@ -112,7 +112,6 @@ time_of(const struct work *work, uint64_t nr)
 	return cpu_s() - start;
 }
 
-/* What happens once only, such as faults of a mapping just made, may take as long as a slice. */
 static double
 least_time_of(const struct work *work, uint64_t nr)
 {
@@ -121,14 +120,18 @@ least_time_of(const struct work *work, uint64_t nr)
 	return first < second ? first : second;
 }
 
-/* How often to do it in a slice. */
+/*
+ * How often to do it in a slice.  By the time of many slices, which warms up,
+ * too: after a second in which only the limit had worked, the first requests
+ * sometimes took 150 us each, as if their memory had to be mapped anew.
+ */
 static uint64_t
 calibrate(const struct work *work)
 {
 	uint64_t nr = 1;
 	double s;
 
-	while ((s = least_time_of(work, nr)) < options.slice_s / 4)
+	while ((s = least_time_of(work, nr)) < 16 * options.slice_s)
 		nr *= 2;
 	nr = (uint64_t)((double)nr * options.slice_s / s);
 	return nr > 0 ? nr : 1;
