@@ -12,7 +12,9 @@ size() {
 	ctl info "$pool" --json | sed -E 's/.*"size":([0-9]+),"allocated.*/\1/'
 }
 ctl format "$pool" --size 8M >/dev/null
-ctl create "$pool" busy 2M >/dev/null
+# All of it is written: what is under load below replaces, which a full pool has room for.
+head -c 2M /dev/urandom >"$tmp/busy"
+ctl import "$pool" busy "$tmp/busy" >/dev/null
 head -c 1M /dev/urandom >"$tmp/whole"
 ctl import "$pool" whole "$tmp/whole" >/dev/null
 head -c 20M /dev/urandom >"$tmp/image"
