@@ -13,14 +13,9 @@
 
 /* ---- memory for the arrays ---- */
 
-static inline void *
+static void *
 map_node(struct prmem_pool *pool, uint32_t pfn)
 {
-	const struct pool_region *first = &pool->regions[0];
-
-	/* Each step of each request comes here: the first region has no fixed page behind its superblocks. */
-	if (LIKELY(pfn > SB_PFN_B && pfn < atomic_load_explicit(&first->nr_pages, memory_order_acquire)))
-		return (char *)first->pm->base + ((uint64_t)pfn << PRMEM_PAGE_SHIFT);
 	return pool_is_fixed_page(pool, pfn) ? NULL : pool_page(pool, pfn);
 }
 

@@ -17,15 +17,19 @@
 #include "prmem/guard.h"
 #include "prmem/wary.h"
 
+/* Where the page of an entry is; NULL where it names none.  An error is an entry of another kind. */
+static const void *
+page_of(struct prmem_instance *inst, xa_entry_t entry)
+{
+	return LIKELY(xa_entry_kind(entry) == XA_KIND_PAGE) ? pool_page(inst->pool, xa_entry_payload(entry)) : NULL;
+}
+
 int
 disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void *ret_page)
 {
-	const void *page = NULL;
+	const void *page = page_of(inst, entry);
 	uint32_t crc;
 
-	/* An error is an entry of no such kind. */
-	if (LIKELY(xa_entry_kind(entry) == XA_KIND_PAGE))
-		page = pool_page(inst->pool, xa_entry_payload(entry));
 	if (LIKELY(page != NULL)) {
 		guard_at(xa_entry_payload(entry));
 		memcpy(ret_page, page, PRMEM_PAGE_SIZE);
@@ -68,18 +72,11 @@ read_part(struct prmem_instance *inst, const struct disk_part *part, xa_entry_t 
 }
 
 /*
- * A page will be read next.  No processor fetches ahead beyond the end of a
- * page, nor translates an address that nothing has asked for: both are to be
- * done while the page before is being copied.
+ * What a batch of pages has of a request; @buf NULL only checks.  No processor
+ * fetches ahead beyond the end of a page, nor translates an address that
+ * nothing has asked for: it is asked while the page before is being copied.
+ * Context: read lock held, in a window.
  */
-static void
-prefetch_page(struct prmem_instance *inst, xa_entry_t entry)
-{
-	if (LIKELY(xa_entry_kind(entry) == XA_KIND_PAGE))
-		__builtin_prefetch(pool_page(inst->pool, xa_entry_payload(entry)));
-}
-
-/* What a batch of pages has of a request; @buf NULL only checks.  Context: read lock held, in a window. */
 static int
 read_pages(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t off)
 {
@@ -96,7 +93,7 @@ read_pages(struct prmem_instance *inst, char *buf, uint64_t len_bytes, uint64_t 
 
 		if (part.len_bytes < len_bytes) {
 			next = xas_load(&xas, part.idx + 1);
-			prefetch_page(inst, next);
+			__builtin_prefetch(page_of(inst, next));
 		}
 		r = read_part(inst, &part, entry, buf);
 		buf = buf == NULL ? NULL : buf + part.len_bytes;

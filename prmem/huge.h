@@ -11,7 +11,6 @@
 #define PRMEM_HUGE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #define HUGE_BYTES (UINT64_C(2) << 20)

@@ -21,18 +21,6 @@
 #endif
 
 bool
-pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)
-{
-	if (pfn == SB_PFN_A || pfn == SB_PFN_OWNER || pfn == SB_PFN_B)
-		return true;
-	for (unsigned int i = 1; i < pool->nr_regions; i++) {
-		if (pfn == pool->regions[i].start_pfn)
-			return true;
-	}
-	return false;
-}
-
-bool
 pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
 {
 	for (unsigned int i = 0; i < pool->nr_regions; i++) {

@@ -115,7 +115,20 @@ pool_page(const struct prmem_pool *pool, uint32_t pfn)
  * pool_is_fixed_page() - does a page number hold a superblock, the owner
  * record or a region's header?  Such a page is never handed out or reached.
  */
-bool pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn);
+static inline bool
+pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)
+{
+	if (pfn == SB_PFN_A || pfn == SB_PFN_OWNER || pfn == SB_PFN_B)
+		return true;
+	/* Each node on the way of each request is asked for: other regions begin behind the first one. */
+	if (LIKELY(pfn < atomic_load_explicit(&pool->regions[0].nr_pages, memory_order_acquire)))
+		return false;
+	for (unsigned int i = 1; i < pool->nr_regions; i++) {
+		if (pfn == pool->regions[i].start_pfn)
+			return true;
+	}
+	return false;
+}
 
 /*
  * pool_pfn_of() - the page number of an address inside the pool.

@@ -206,14 +206,6 @@ bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
 }
 
 bool
-pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)
-{
-	if (pfn == SB_PFN_A || pfn == SB_PFN_OWNER || pfn == SB_PFN_B)
-		return true;
-	return pool->nr_regions > 1 && pfn == pool->regions[1].start_pfn;
-}
-
-bool
 pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
 {
 	for (unsigned int i = 0; i < pool->nr_regions; i++) {
