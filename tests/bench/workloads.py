@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is done to a server, and how it is measured."""
+import contextlib
 import json
 import os
 import subprocess
@@ -7,11 +8,11 @@ import time
 
 import nbd
 
-
 CPUS = os.sched_getaffinity(0)
 
 
-def place(peer, one_cpu):
+@contextlib.contextmanager
+def placed(peer, one_cpu):
     """
     Let server and client run on all CPUs, or both on one.  With one connection
     the scheduler puts them on one CPU or on two as it likes, and wakes up an
@@ -20,7 +21,12 @@ def place(peer, one_cpu):
     """
     cpus = {min(CPUS)} if one_cpu else CPUS
     peer.place(cpus)
-    os.sched_setaffinity(0, cpus)  # what is started from here on, too
+    os.sched_setaffinity(0, cpus)  # what is started meanwhile, too
+    try:
+        yield
+    finally:
+        peer.place(CPUS)
+        os.sched_setaffinity(0, CPUS)
 
 
 class Result:
@@ -36,13 +42,13 @@ class Result:
 class Fio:
     """A job of fio's nbd engine."""
 
-    def __init__(self, name, rw, bs, depth, conns=1, fresh=False, extra=(), small=False, one_cpu=False):
+    def __init__(self, name, rw, bs, depth, conns=1, fresh=False, extra=(), small=False):
         self.name = name
         self.args = [f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--numjobs={conns}", *extra]
         self.fresh = fresh
         self.small = small  # requests of 4 KiB or less
         self.page = bs == "4k"
-        self.one_cpu = one_cpu
+        self.one_cpu = small and conns == 1
 
     def run(self, peer, seconds, directory):
         if self.fresh:
@@ -55,10 +61,10 @@ class Fio:
             argv.append("--time_based")
         for i, uri in enumerate(peer.uris()):
             argv += [f"--name=job{i}", f"--uri={uri}"]
-        place(peer, self.one_cpu)
-        before = peer.cpu_s()
-        done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        cpu_s = peer.cpu_s() - before
+        with placed(peer, self.one_cpu):
+            before = peer.cpu_s()
+            done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            cpu_s = peer.cpu_s() - before
         try:
             out = done.stdout.decode()
             job = json.loads(out[out.index("{"):])["jobs"][0]
@@ -83,7 +89,10 @@ class Fua:
         self.page = nr_bytes == 4096
 
     def run(self, peer, seconds, _directory):
-        place(peer, True)
+        with placed(peer, True):
+            return self.write(peer, seconds)
+
+    def write(self, peer, seconds):
         h = peer.connect()
         flags = nbd.CMD_FLAG_FUA if h.can_fua() else 0
         buf = os.urandom(self.bytes)
@@ -118,7 +127,6 @@ class Copy:
             argv = ["nbdcopy", image, peer.uri]
         else:
             argv = ["nbdcopy", peer.uri, "null:"]
-        place(peer, False)
         before, start = peer.cpu_s(), time.monotonic()
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
         took = time.monotonic() - start
@@ -151,16 +159,15 @@ def all_workloads():
         for depth in (1, 32):
             for conns in (1, 4):
                 name = f"{what} 4 KiB, depth {depth}, {conns} connection" + ("s" if conns > 1 else "")
-                jobs.append(Fio(name, rw, "4k", depth, conns, small=True, extra=("--norandommap",), one_cpu=conns == 1))
-    jobs += [Fio("overwrite 512 bytes, depth 32", "randwrite", "512", 32, small=True, extra=("--norandommap",),
-                 one_cpu=True),
-             Fio("fresh write 512 bytes, depth 32", "randwrite", "512", 32, fresh=True, small=True, one_cpu=True),
-             Fio("fresh write 4 KiB, depth 32", "randwrite", "4k", 32, fresh=True, small=True, one_cpu=True),
+                jobs.append(Fio(name, rw, "4k", depth, conns, small=True, extra=("--norandommap",)))
+    jobs += [Fio("overwrite 512 bytes, depth 32", "randwrite", "512", 32, small=True, extra=("--norandommap",)),
+             Fio("fresh write 512 bytes, depth 32", "randwrite", "512", 32, fresh=True, small=True),
+             Fio("fresh write 4 KiB, depth 32", "randwrite", "4k", 32, fresh=True, small=True),
              Fio("fresh write 1 MiB, depth 8", "write", "1m", 8, fresh=True),
              Fio("overwrite 4 KiB, flush after each", "randwrite", "4k", 1, extra=("--fsync=1", "--norandommap"),
-                 small=True, one_cpu=True),
+                 small=True),
              Fio("overwrite 4 KiB, depth 32, flush after 32", "randwrite", "4k", 32,
-                 extra=("--fsync=32", "--norandommap"), small=True, one_cpu=True),
+                 extra=("--fsync=32", "--norandommap"), small=True),
              Fua("overwrite 4 KiB with FUA, depth 1", 4096),
              Fio("trim 64 KiB, depth 32", "randtrim", "64k", 32, extra=("--norandommap",)),
              Copy("nbdcopy in", True),
