@@ -46,6 +46,21 @@ fake_pm_of(struct prmem_pool *pool, unsigned int region)
 	return &((struct fake_pool *)(void *)pool)->pm[region];
 }
 
+static inline unsigned int
+fake_pool_nr_syncs(struct prmem_pool *pool)
+{
+	return atomic_load(&fake_pm_of(pool, 0)->nr_syncs);
+}
+
+static inline uint64_t
+fake_pool_nr_free(struct prmem_pool *pool)
+{
+	struct page_numbers numbers;
+
+	page_numbers(pool->pages, &numbers);
+	return numbers.nr_free;
+}
+
 /* Is there space under a page? */
 bool fake_pool_is_backed(struct prmem_pool *pool, uint32_t pfn);
 

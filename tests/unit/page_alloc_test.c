@@ -9,15 +9,6 @@
 
 #define NR_FIXED 3
 
-static uint64_t
-nr_free(struct prmem_pool *pool)
-{
-	struct page_numbers numbers;
-
-	page_numbers(pool->pages, &numbers);
-	return numbers.nr_free;
-}
-
 /* One page, checked for what holds for every page handed out. */
 static int
 take_one(struct prmem_pool *pool, enum page_use use, uint32_t *ret_pfn)
@@ -67,7 +58,7 @@ mark_finds_what_is_reached_twice(void)
 	CHECK(!page_mark(pool->pages, SB_PFN_OWNER, 1));
 	CHECK(!page_mark(pool->pages, SB_PFN_B, 1));
 	CHECK_EQ(page_alloc_start(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), 1024 - NR_FIXED - 2 - 257 - 1);
+	CHECK_EQ(fake_pool_nr_free(pool), 1024 - NR_FIXED - 2 - 257 - 1);
 	fake_pool_destroy(pool);
 }
 
@@ -89,9 +80,9 @@ small_pool_is_usable_to_its_last_page(void)
 		seen |= UINT64_C(1) << pfns[i];
 	}
 	CHECK_EQ(seen, ~UINT64_C(0));
-	CHECK_EQ(nr_free(pool), 0);
+	CHECK_EQ(fake_pool_nr_free(pool), 0);
 	page_untake(pool->pages, pfns, n);
-	CHECK_EQ(nr_free(pool), 64 - NR_FIXED);
+	CHECK_EQ(fake_pool_nr_free(pool), 64 - NR_FIXED);
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, n - 2, pfns), 0);
 	fake_pool_destroy(pool);
 }
@@ -123,11 +114,11 @@ full_pool_can_be_overwritten(void)
 			CHECK_EQ(take_one(pool, PAGE_USE_NEW, &pfn), -ENOSPC);
 		}
 		CHECK_EQ(page_reclaim(pool->pages), 0);
-		CHECK_EQ(nr_free(pool), numbers.nr_free);
+		CHECK_EQ(fake_pool_nr_free(pool), numbers.nr_free);
 		for (uint32_t i = 0; i < n; i++)
 			page_retire(pool->pages, pfns[i], 0);
 		CHECK_EQ(page_reclaim(pool->pages), 0);
-		CHECK_EQ(nr_free(pool), pools[p].nr_pages - NR_FIXED);
+		CHECK_EQ(fake_pool_nr_free(pool), pools[p].nr_pages - NR_FIXED);
 		CHECK_EQ(take_all(pool, PAGE_USE_NEW, pfns), n);
 		free(pfns);
 		fake_pool_destroy(pool);
@@ -212,26 +203,26 @@ loan_keeps_a_retired_page(void)
 
 	CHECK_EQ(page_refs_add(pool->refs, (uint64_t)borrowed * 64), 0);
 	page_retire(pool->pages, borrowed, 0);
-	CHECK_EQ(nr_free(pool), 3);
+	CHECK_EQ(fake_pool_nr_free(pool), 3);
 	/* It is counted, is not there, and does not come: that request fails, and the count is right again. */
 	CHECK_EQ(take_one(pool, PAGE_USE_NEW, &pfn), 0);
 	CHECK(pfn != borrowed);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), 1);
+	CHECK_EQ(fake_pool_nr_free(pool), 1);
 	CHECK_EQ(take_one(pool, PAGE_USE_NEW, &pfn), -ENOSPC);
 	/* The borrower is the last owner and frees. */
 	CHECK(page_refs_drop(pool->refs, (uint64_t)borrowed * 64));
 	page_free_now(pool->pages, borrowed, 1);
-	CHECK_EQ(nr_free(pool), 2);
+	CHECK_EQ(fake_pool_nr_free(pool), 2);
 
 	/* All that is kept back is claimed, and one of the pages is borrowed: a shortfall. */
 	pool->pages->patience_ns = 1000000;
 	CHECK_EQ(page_refs_add(pool->refs, (uint64_t)pfns[8] * 64), 0);
 	page_retire(pool->pages, pfns[8], 0);
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_REPLACE, 3, pfns), -ENOSPC);
-	CHECK_EQ(nr_free(pool), 2);
+	CHECK_EQ(fake_pool_nr_free(pool), 2);
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_REPLACE, 2, pfns), 0);
-	CHECK_EQ(nr_free(pool), 0);
+	CHECK_EQ(fake_pool_nr_free(pool), 0);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 0);
 	(void)n;
 	fake_pool_destroy(pool);
@@ -242,15 +233,15 @@ static void
 shortfall_is_paid_first(void)
 {
 	struct prmem_pool *pool = fake_pool_start(64, true);
-	uint64_t all = nr_free(pool);
+	uint64_t all = fake_pool_nr_free(pool);
 
 	account_lose(pool->pages, all + 2);
-	CHECK_EQ(nr_free(pool), 0);
+	CHECK_EQ(fake_pool_nr_free(pool), 0);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 2);
 	account_add(pool->pages, 1);
-	CHECK_EQ(nr_free(pool), 0);
+	CHECK_EQ(fake_pool_nr_free(pool), 0);
 	account_add(pool->pages, all + 1);
-	CHECK_EQ(nr_free(pool), all);
+	CHECK_EQ(fake_pool_nr_free(pool), all);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 0);
 	fake_pool_destroy(pool);
 }
@@ -297,7 +288,7 @@ bad_page_is_not_put_aside_for_the_next(void)
 	CHECK_EQ(take_one(pool, PAGE_USE_NEW, &bad), 0);
 	page_set_bad(pool->pages, bad);
 	page_untake(pool->pages, &bad, 1);
-	CHECK_EQ(nr_free(pool), 65536 - NR_FIXED - 1);
+	CHECK_EQ(fake_pool_nr_free(pool), 65536 - NR_FIXED - 1);
 	for (unsigned int i = 0; i < 1000; i++) {
 		CHECK_EQ(take_one(pool, PAGE_USE_NEW, &pfn), 0);
 		CHECK(pfn != bad);
@@ -315,10 +306,10 @@ bad_page_met_during_the_mark(void)
 	page_set_bad(pool->pages, 501);
 	CHECK(page_mark(pool->pages, 500, 1)); /* it is still what a slot names, once */
 	CHECK_EQ(page_alloc_start(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), 1024 - NR_FIXED - 2);
+	CHECK_EQ(fake_pool_nr_free(pool), 1024 - NR_FIXED - 2);
 	page_retire(pool->pages, 500, 0);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), 1024 - NR_FIXED - 2);
+	CHECK_EQ(fake_pool_nr_free(pool), 1024 - NR_FIXED - 2);
 	n = take_all(pool, PAGE_USE_NEW, pfns);
 	for (uint32_t i = 0; i < n; i++)
 		CHECK(pfns[i] != 500 && pfns[i] != 501);
@@ -343,7 +334,7 @@ page_given_back_twice_counts_once(void)
 		CHECK_EQ(page_reclaim(pool->pages), 0);
 		page_free_now(pool->pages, pfn, 1);
 		CHECK_EQ(page_reclaim(pool->pages), 0);
-		CHECK_EQ(nr_free(pool), 1024 - NR_FIXED);
+		CHECK_EQ(fake_pool_nr_free(pool), 1024 - NR_FIXED);
 		CHECK(page_is_marked(pool->pages, SB_PFN_B));
 		fake_pool_destroy(pool);
 	}
@@ -387,10 +378,10 @@ random_requests_never_overlap(void)
 		enum page_use use = unit_random() % 2 ? PAGE_USE_NEW : PAGE_USE_REPLACE;
 
 		if (unit_random() % 100 < (i / 2000 % 2 ? 45u : 55u)) {
-			if (use == PAGE_USE_REPLACE && nr_free(pool) < nr)
+			if (use == PAGE_USE_REPLACE && fake_pool_nr_free(pool) < nr)
 				continue;
 			if (page_take(pool->pages, use, nr, pfns) < 0) {
-				CHECK(use == PAGE_USE_NEW && nr_free(pool) < nr + pool->pages->kept_back);
+				CHECK(use == PAGE_USE_NEW && fake_pool_nr_free(pool) < nr + pool->pages->kept_back);
 				continue;
 			}
 			for (uint32_t j = 0; j < nr; j++) {
@@ -418,7 +409,7 @@ random_requests_never_overlap(void)
 			CHECK_EQ(page_sync(pool->pages), 0);
 	}
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), nr_all - nr_held);
+	CHECK_EQ(fake_pool_nr_free(pool), nr_all - nr_held);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 0);
 	free(own);
 	free(held);

@@ -18,6 +18,22 @@ nr_backed(struct prmem_pool *pool)
 	return nr;
 }
 
+/* Groups are what can be mapped by huge pages. */
+static void
+space_is_taken_by_whole_groups(void)
+{
+	struct prmem_pool *pool = fake_pool_start(NR_PAGES, true);
+	uint64_t before = nr_backed(pool);
+	uint32_t pfns[1000];
+
+	for (unsigned int i = 0; i < 20; i++) {
+		CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, ARRAY_SIZE(pfns), pfns), 0);
+		CHECK_EQ(nr_backed(pool) % GROUP_PAGES, 0);
+	}
+	CHECK(nr_backed(pool) > before + 10000);
+	fake_pool_destroy(pool);
+}
+
 /*
  * Page cache, no flush: what is replaced waits for a sync, which takes long.
  * The file grows by an eighth rather than be written back every few pages, and
@@ -41,7 +57,7 @@ a_thin_file_is_seldom_written_back(void)
 	}
 	CHECK(nr_backed(pool) > backed);
 	CHECK(nr_backed(pool) <= backed + backed / 8 + 1024);
-	CHECK(atomic_load(&fake_pm_of(pool, 0)->nr_syncs) <= nr_writes / (nr_used / 8));
+	CHECK(fake_pool_nr_syncs(pool) <= nr_writes / (nr_used / 8));
 	fake_pool_destroy(pool);
 }
 
@@ -223,7 +239,8 @@ what_cannot_fit_does_not_grow_the_file(void)
 	fake_pool_destroy(pool);
 }
 
-UNIT_MAIN(CASE(space_is_taken_as_it_is_needed), CASE(a_thin_file_is_seldom_written_back), CASE(full_file_system_is_no_space_for_new_pages_only),
+UNIT_MAIN(CASE(space_is_taken_as_it_is_needed), CASE(space_is_taken_by_whole_groups),
+	  CASE(a_thin_file_is_seldom_written_back), CASE(full_file_system_is_no_space_for_new_pages_only),
 	  CASE(reopened_on_a_full_file_system), CASE(no_space_at_all_says_so_at_start),
 	  CASE(errors_of_the_file_system_are_told_apart), CASE(regions_are_ensured_each_by_itself),
 	  CASE(what_cannot_fit_does_not_grow_the_file))

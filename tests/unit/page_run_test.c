@@ -6,20 +6,11 @@
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 
-static uint64_t
-nr_free(struct prmem_pool *pool)
-{
-	struct page_numbers numbers;
-
-	page_numbers(pool->pages, &numbers);
-	return numbers.nr_free;
-}
-
 static void
 runs_of_every_order_are_aligned(void)
 {
 	struct prmem_pool *pool = fake_pool_start(UINT64_C(1) << 20, true);
-	uint64_t all = nr_free(pool), taken = 0;
+	uint64_t all = fake_pool_nr_free(pool), taken = 0;
 	uint32_t pfns[PRMEM_ORDER_MAX + 1], pfn;
 
 	for (unsigned int order = 0; order <= PRMEM_ORDER_MAX; order++) {
@@ -29,7 +20,7 @@ runs_of_every_order_are_aligned(void)
 			CHECK(page_is_marked(pool->pages, pfns[order] + i) &&
 			      fake_pool_is_backed(pool, pfns[order] + i));
 		taken += UINT64_C(1) << order;
-		CHECK_EQ(nr_free(pool), all - taken);
+		CHECK_EQ(fake_pool_nr_free(pool), all - taken);
 	}
 	for (unsigned int a = 0; a <= PRMEM_ORDER_MAX; a++) {
 		for (unsigned int b = 0; b < a; b++)
@@ -43,7 +34,7 @@ runs_of_every_order_are_aligned(void)
 			page_free_now(pool->pages, pfns[order], 1u << order);
 	}
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), all);
+	CHECK_EQ(fake_pool_nr_free(pool), all);
 	fake_pool_destroy(pool);
 }
 
@@ -65,7 +56,7 @@ the_only_run_is_found(void)
 			CHECK_EQ(page_take_run(pool->pages, order, &pfn), 0);
 			CHECK_EQ(pfn, at);
 			CHECK_EQ(page_take_run(pool->pages, 1, &pfn), -ENOSPC);
-			CHECK_EQ(nr_free(pool), 0);
+			CHECK_EQ(fake_pool_nr_free(pool), 0);
 			/* It is retired: the next request waits for its grace period. */
 			page_retire(pool->pages, at, order);
 			CHECK_EQ(page_take_run(pool->pages, order, &pfn), 0);
@@ -91,7 +82,7 @@ pages_in_lanes_are_brought_back_for_a_run(void)
 	CHECK_EQ(lane_mine(pool->pages)->nr_cached, 64);
 	CHECK_EQ(page_take_run(pool->pages, 6, &pfn), 0);
 	CHECK_EQ(pfn, 640);
-	CHECK_EQ(nr_free(pool), 0);
+	CHECK_EQ(fake_pool_nr_free(pool), 0);
 	fake_pool_destroy(pool);
 }
 
@@ -103,8 +94,8 @@ runs_leave_alone_what_is_kept_back(void)
 
 	while (page_take_run(pool->pages, 3, &pfn) == 0)
 		;
-	CHECK(nr_free(pool) >= pool->pages->kept_back);
-	CHECK(nr_free(pool) < pool->pages->kept_back + 8 + 64);
+	CHECK(fake_pool_nr_free(pool) >= pool->pages->kept_back);
+	CHECK(fake_pool_nr_free(pool) < pool->pages->kept_back + 8 + 64);
 	for (uint64_t i = 0; i < pool->pages->kept_back; i++)
 		CHECK_EQ(page_take(pool->pages, PAGE_USE_REPLACE, 1, &pfn), 0);
 	fake_pool_destroy(pool);
@@ -119,16 +110,16 @@ full_file_system_fails_a_run_and_nothing_is_lost(void)
 
 	atomic_store(&fake_pm_of(pool, 0)->nr_space, 3000);
 	CHECK_EQ(page_alloc_start(pool->pages), 0);
-	all = nr_free(pool);
+	all = fake_pool_nr_free(pool);
 	CHECK_EQ(page_take_run(pool->pages, 11, &pfn), -ENOSPC);
-	CHECK_EQ(nr_free(pool), all);
+	CHECK_EQ(fake_pool_nr_free(pool), all);
 	CHECK_EQ(page_take_run(pool->pages, 10, &pfn), 0);
 	for (uint32_t i = 0; i < 1024; i++)
 		CHECK(fake_pool_is_backed(pool, pfn + i));
-	CHECK_EQ(nr_free(pool), all - 1024);
+	CHECK_EQ(fake_pool_nr_free(pool), all - 1024);
 	atomic_store(&fake_pm_of(pool, 0)->nr_space, INT64_MAX);
 	CHECK_EQ(page_take_run(pool->pages, 11, &pfn), 0);
-	CHECK_EQ(nr_free(pool), all - 1024 - 2048);
+	CHECK_EQ(fake_pool_nr_free(pool), all - 1024 - 2048);
 	fake_pool_destroy(pool);
 }
 
@@ -153,7 +144,7 @@ random_runs_never_overlap(void)
 	bool *own = calloc(20000, sizeof *own);
 	struct retired held[4000];
 	unsigned int nr_held = 0;
-	uint64_t all = nr_free(pool), nr_pages = 0;
+	uint64_t all = fake_pool_nr_free(pool), nr_pages = 0;
 
 	for (unsigned int i = 0; i < 20000; i++) {
 		unsigned int order = (unsigned int)(unit_random() % 8), at;
@@ -179,7 +170,7 @@ random_runs_never_overlap(void)
 		page_retire(pool->pages, pfn, order);
 	}
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), all - nr_pages);
+	CHECK_EQ(fake_pool_nr_free(pool), all - nr_pages);
 	free(own);
 	fake_pool_destroy(pool);
 }

@@ -9,12 +9,6 @@
 
 #define NR_PAGES 1024u
 
-static unsigned int
-nr_syncs(struct prmem_pool *pool)
-{
-	return atomic_load(&fake_pm_of(pool, 0)->nr_syncs);
-}
-
 static void
 retired_page_waits_for_the_sync(void)
 {
@@ -24,17 +18,17 @@ retired_page_waits_for_the_sync(void)
 
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, 100, old), 0);
 	CHECK_EQ(page_sync(pool->pages), 0);
-	CHECK_EQ(nr_syncs(pool), 1);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 1);
 	for (unsigned int i = 0; i < 100; i++) {
 		page_retire(pool->pages, old[i], 0);
 		retired[old[i]] = true;
 	}
 	/* Everything else goes first, and the take that finds nothing else syncs. */
 	while (page_take(pool->pages, PAGE_USE_NEW, 1, &pfn) == 0) {
-		CHECK(!retired[pfn] || nr_syncs(pool) == 2);
+		CHECK(!retired[pfn] || fake_pool_nr_syncs(pool) == 2);
 		nr++;
 	}
-	CHECK_EQ(nr_syncs(pool), 2);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 2);
 	CHECK_EQ(nr, NR_PAGES - 3 - pool->pages->kept_back);
 	fake_pool_destroy(pool);
 }
@@ -76,7 +70,7 @@ given_back_without_a_slot_needs_no_sync(void)
 		CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, nr, pfns), 0);
 		page_untake(pool->pages, pfns, nr);
 	}
-	CHECK_EQ(nr_syncs(pool), 0);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 0);
 	fake_pool_destroy(pool);
 }
 
@@ -98,7 +92,7 @@ failed_sync_is_final(void)
 	atomic_store(&fake->sync_error, 0);
 	CHECK_EQ(page_sync(pool->pages), -EIO);
 	CHECK_EQ(page_reclaim(pool->pages), -EIO);
-	CHECK_EQ(nr_syncs(pool), 1);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 1);
 	CHECK(page_is_marked(pool->pages, old));
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, 1, &pfn), -EROFS);
 	fake_pool_destroy(pool);
@@ -138,7 +132,7 @@ persistent_memory_needs_no_sync(void)
 	CHECK_EQ(page_sync(pool->pages), 0);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
 	CHECK(page_sync_done(pool->pages, page_sync_needed(pool->pages)));
-	CHECK_EQ(nr_syncs(pool), 0);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 0);
 	fake_pool_destroy(pool);
 }
 
@@ -195,8 +189,8 @@ waiting_syncs_are_done_as_one(void)
 	for (unsigned int i = 0; i < NR_WAITERS; i++)
 		CHECK_EQ(pthread_join(waiters[i], NULL), 0);
 	/* The first one covers none of them. */
-	CHECK(nr_syncs(pool) >= 2);
-	CHECK(nr_syncs(pool) < 1 + NR_WAITERS);
+	CHECK(fake_pool_nr_syncs(pool) >= 2);
+	CHECK(fake_pool_nr_syncs(pool) < 1 + NR_WAITERS);
 	fake_pool_destroy(pool);
 }
 

@@ -16,21 +16,6 @@
 #define ROOM 64u /* of a set, in these tests: less than the pages of a lane's list and the set's spare room */
 #define DEADLINE_S 120u
 
-static unsigned int
-nr_syncs(struct prmem_pool *pool)
-{
-	return atomic_load(&fake_pm_of(pool, 0)->nr_syncs);
-}
-
-static uint64_t
-nr_free(struct prmem_pool *pool)
-{
-	struct page_numbers numbers;
-
-	page_numbers(pool->pages, &numbers);
-	return numbers.nr_free;
-}
-
 static uint64_t
 nr_collected(struct prmem_pool *pool)
 {
@@ -73,10 +58,24 @@ take_scattered(struct prmem_pool *pool, uint32_t nr, uint32_t *pfns)
 }
 
 static void
+check_free(struct prmem_pool *pool, const uint32_t *pfns, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		CHECK(!page_is_marked(pool->pages, pfns[i]));
+}
+
+static void
+check_in_use(struct prmem_pool *pool, const uint32_t *pfns, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		CHECK(page_is_marked(pool->pages, pfns[i]));
+}
+
+static void
 sync_comes_by_itself(void)
 {
 	struct prmem_pool *pool = pool_with_little_room(NR_PAGES);
-	uint64_t before = nr_free(pool);
+	uint64_t before = fake_pool_nr_free(pool);
 	uint32_t pfns[2000];
 
 	take_scattered(pool, 2000, pfns);
@@ -84,13 +83,12 @@ sync_comes_by_itself(void)
 		page_retire(pool->pages, pfns[i], 0);
 		CHECK(nr_collected(pool) <= ROOM + WAITING_SPARE);
 	}
-	CHECK(nr_syncs(pool) >= 2000 / (ROOM + WAITING_SPARE));
+	CHECK(fake_pool_nr_syncs(pool) >= 2000 / (ROOM + WAITING_SPARE));
 	/* It is not one for every few pages. */
-	CHECK(nr_syncs(pool) <= 2 * 2000 / ROOM);
+	CHECK(fake_pool_nr_syncs(pool) <= 2 * 2000 / ROOM);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), before);
-	for (uint32_t i = 0; i < 2000; i++)
-		CHECK(!page_is_marked(pool->pages, pfns[i]));
+	CHECK_EQ(fake_pool_nr_free(pool), before);
+	check_free(pool, pfns, 2000);
 	fake_pool_destroy(pool);
 }
 
@@ -104,10 +102,9 @@ pages_in_a_row_take_one_place(void)
 	page_retire_many(pool->pages, pfns, 3000);
 	(void)reclaim_lanes(pool->pages);
 	CHECK_EQ(nr_collected(pool), 1);
-	CHECK_EQ(nr_syncs(pool), 0);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 0);
 	CHECK_EQ(page_sync(pool->pages), 0);
-	for (uint32_t i = 0; i < 3000; i++)
-		CHECK(!page_is_marked(pool->pages, pfns[i]));
+	check_free(pool, pfns, 3000);
 	CHECK_EQ(atomic_load(&pool->pages->nr_unsynced), 0);
 	fake_pool_destroy(pool);
 }
@@ -116,18 +113,17 @@ static void
 freed_at_once_waits_for_room(void)
 {
 	struct prmem_pool *pool = pool_with_little_room(NR_PAGES);
-	uint64_t before = nr_free(pool);
+	uint64_t before = fake_pool_nr_free(pool);
 	uint32_t pfns[1000];
 
 	take_scattered(pool, 1000, pfns);
 	for (uint32_t i = 0; i < 1000; i++)
 		page_free_now(pool->pages, pfns[i], 1);
-	CHECK(nr_syncs(pool) >= 500 / (ROOM + WAITING_SPARE));
+	CHECK(fake_pool_nr_syncs(pool) >= 500 / (ROOM + WAITING_SPARE));
 	CHECK_EQ(page_sync(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), before);
+	CHECK_EQ(fake_pool_nr_free(pool), before);
 	CHECK_EQ(atomic_load(&pool->pages->nr_unsynced), 0);
-	for (uint32_t i = 0; i < 1000; i++)
-		CHECK(!page_is_marked(pool->pages, pfns[i]));
+	check_free(pool, pfns, 1000);
 	fake_pool_destroy(pool);
 }
 
@@ -136,7 +132,7 @@ static void
 reclaim_frees_all_that_was_retired(void)
 {
 	struct prmem_pool *pool = pool_with_little_room(NR_PAGES);
-	uint64_t before = nr_free(pool);
+	uint64_t before = fake_pool_nr_free(pool);
 	const uint32_t nr = 30 * UNIT_PAGES; /* less than half of a list */
 	uint32_t pfns[30 * UNIT_PAGES];
 
@@ -148,7 +144,7 @@ reclaim_frees_all_that_was_retired(void)
 	pool->pages->waiting_max = 8;
 	CHECK_EQ(page_reclaim(pool->pages), 0);
 	CHECK_EQ(nr_in_lanes(pool), 0);
-	CHECK_EQ(nr_free(pool), before - nr + 30);
+	CHECK_EQ(fake_pool_nr_free(pool), before - nr + 30);
 	for (uint32_t i = 0; i < nr; i += UNIT_PAGES)
 		CHECK(!page_is_marked(pool->pages, pfns[i]));
 	fake_pool_destroy(pool);
@@ -273,22 +269,19 @@ who_finds_no_room_waits_for_the_sync(void)
 	begin_long_sync(&test);
 	pool = test.pool;
 	/* Nothing is free ahead of the sync. */
-	for (uint32_t i = 0; i < NR_COVERED; i++)
-		CHECK(page_is_marked(pool->pages, test.covered[i]));
-	for (uint32_t i = 0; i < NR_RETIRERS * NR_EACH; i++)
-		CHECK(page_is_marked(pool->pages, test.pfns[i]));
-	CHECK_EQ(nr_syncs(pool), 0);
+	check_in_use(pool, test.covered, NR_COVERED);
+	check_in_use(pool, test.pfns, NR_RETIRERS * NR_EACH);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 0);
 	CHECK(nr_collected(pool) >= ROOM);
 	CHECK(nr_collected(pool) <= ROOM + WAITING_SPARE);
 	most = ROOM + WAITING_SPARE + NR_RETIRERS * pool->pages->retired_max;
 	CHECK(end_long_sync(&test, 0) <= most);
-	CHECK(nr_syncs(pool) > 1);
+	CHECK(fake_pool_nr_syncs(pool) > 1);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
 	CHECK_EQ(nr_in_lanes(pool), 0);
-	CHECK_EQ(nr_free(pool), NR_PAGES - 3);
+	CHECK_EQ(fake_pool_nr_free(pool), NR_PAGES - 3);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 0);
-	for (uint32_t i = 0; i < NR_RETIRERS * NR_EACH; i++)
-		CHECK(!page_is_marked(pool->pages, test.pfns[i]));
+	check_free(pool, test.pfns, NR_RETIRERS * NR_EACH);
 	fake_pool_destroy(pool);
 }
 
@@ -304,16 +297,14 @@ failed_sync_neither_hangs_nor_frees(void)
 	pool = test.pool;
 	(void)end_long_sync(&test, -EIO);
 	CHECK(pool_is_read_only(pool));
-	CHECK_EQ(nr_syncs(pool), 1);
+	CHECK_EQ(fake_pool_nr_syncs(pool), 1);
 	CHECK_EQ(page_reclaim(pool->pages), -EIO);
-	for (uint32_t i = 0; i < NR_COVERED; i++)
-		CHECK(page_is_marked(pool->pages, test.covered[i]));
-	for (uint32_t i = 0; i < NR_RETIRERS * NR_EACH; i++)
-		CHECK(page_is_marked(pool->pages, test.pfns[i]));
+	check_in_use(pool, test.covered, NR_COVERED);
+	check_in_use(pool, test.pfns, NR_RETIRERS * NR_EACH);
 	/* What found no room is not counted as free any more. */
 	nr_kept = atomic_load(&pool->pages->nr_unsynced) + nr_in_lanes(pool);
 	CHECK(nr_kept < NR_COVERED + NR_RETIRERS * NR_EACH);
-	CHECK_EQ(nr_free(pool), NR_PAGES - 3 - NR_COVERED - NR_RETIRERS * NR_EACH + nr_kept);
+	CHECK_EQ(fake_pool_nr_free(pool), NR_PAGES - 3 - NR_COVERED - NR_RETIRERS * NR_EACH + nr_kept);
 	CHECK_EQ(page_take(pool->pages, PAGE_USE_NEW, 1, &pfn), -EROFS);
 	fake_pool_destroy(pool);
 }
@@ -323,7 +314,7 @@ static void
 given_back_twice_is_freed_once(void)
 {
 	struct prmem_pool *pool = pool_with_little_room(NR_PAGES);
-	uint64_t before = nr_free(pool);
+	uint64_t before = fake_pool_nr_free(pool);
 	uint32_t pfns[200], later[NR_PAGES], never_taken, n = 0;
 	bool taken = false;
 
@@ -346,7 +337,7 @@ given_back_twice_is_freed_once(void)
 	page_retire_many(pool->pages, pfns + 20, 180);
 	page_retire_many(pool->pages, later, n);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), before);
+	CHECK_EQ(fake_pool_nr_free(pool), before);
 	fake_pool_destroy(pool);
 }
 
@@ -369,8 +360,7 @@ what_waits_survives_growing(void)
 	CHECK_EQ(pool->pages->waiting_max, nr_pages / 256);
 	CHECK_EQ(page_sync(pool->pages), 0);
 	CHECK_EQ(atomic_load(&pool->pages->nr_unsynced), 0);
-	for (uint32_t i = 0; i < 120; i++)
-		CHECK(!page_is_marked(pool->pages, pfns[i]));
+	check_free(pool, pfns, 120);
 	fake_pool_destroy(pool);
 }
 
@@ -412,7 +402,7 @@ use_at_random(void *opaque)
 		if (take && page_take(pages, PAGE_USE_NEW, 1, &pfn) == 0) {
 			uint32_t seen = atomic_load(&retired_in[pfn]);
 
-			CHECK(seen == 0 || nr_syncs(job->pool) >= seen);
+			CHECK(seen == 0 || fake_pool_nr_syncs(job->pool) >= seen);
 			held[nr++] = pfn;
 		} else if (nr > 0) {
 			at = (uint32_t)(mix64(job->random++) % nr);
@@ -442,9 +432,9 @@ no_page_is_reused_before_its_sync(void)
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(jobs); i++)
 		CHECK_EQ(pthread_join(jobs[i].thread, NULL), 0);
-	CHECK(nr_syncs(pool) > 10);
+	CHECK(fake_pool_nr_syncs(pool) > 10);
 	CHECK_EQ(page_reclaim(pool->pages), 0);
-	CHECK_EQ(nr_free(pool), 1024 - 3);
+	CHECK_EQ(fake_pool_nr_free(pool), 1024 - 3);
 	CHECK_EQ(atomic_load(&pool->pages->shortfall), 0);
 	CHECK_EQ(atomic_load(&pool->pages->nr_unsynced), 0);
 	fake_pool_destroy(pool);
