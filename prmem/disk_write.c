@@ -276,6 +276,7 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 	struct prmem_pool *pool = inst->pool;
 	xa_entry_t entries[DISK_BATCH_PAGES], old[DISK_BATCH_PAGES];
 	struct batch_pages pages;
+	struct xa_ahead ahead;
 	uint32_t nr_new = 0;
 	int64_t done;
 	int r;
@@ -283,7 +284,7 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 	if (nr == 0)
 		return 0;
 	/* Else the exchange, between two fences, would wait for it alone. */
-	xa_prefetch(&inst->xa, idx);
+	xa_look_ahead(&inst->xa, idx, &ahead);
 	pages.nr = pages.nr_drawn = 0;
 	for (uint32_t i = 0; i < nr; i++) {
 		entries[i] = mem_is_zero(buf + (size_t)i * PRMEM_PAGE_SIZE, PRMEM_PAGE_SIZE) ? 0 : 1;
@@ -304,7 +305,7 @@ write_batch(struct prmem_instance *inst, uint32_t idx, uint32_t nr, const char *
 	 * The publishing stores are in here.  Durable before them: the pages.
 	 * A crash right after one of them leaves that page old or new.
 	 */
-	done = xa_exchange(&inst->xa, idx, nr, entries, old);
+	done = xa_exchange_ahead(&inst->xa, &ahead, idx, nr, entries, old);
 	if (done > 0)
 		nr_new = account_batch(inst, idx, (uint32_t)done, old, entries);
 	/* Where another writer was quicker, a page was there after all. */

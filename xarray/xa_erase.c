@@ -256,6 +256,7 @@ prune_locked(struct prune *p)
 	p->look_only = p->found = false;
 	p->error = 0;
 	atomic_store(&xa->unlinking, true);
+	atomic_fetch_add(&xa->nr_unlinks, 1);
 	xa_synchronize(); /* B.2 */
 	empty = prune_tree(p);
 	if (p->found)

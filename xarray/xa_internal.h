@@ -24,7 +24,8 @@
  * @linking is true while a link to a new node (or a new root) may be visible
  * but not yet durable: whoever stored below it waits for @lock before it
  * acknowledges.  @unlinking is true while empty nodes are being removed: who
- * sees it stores under @lock.
+ * sees it stores under @lock.  @nr_unlinks counts how often that was done: a
+ * leaf found before may be gone.
  *
  * @place_key is @lineage, mixed once for all proofs.  @nr_nodes is 0 after
  * xa_init(): who walks the array adds what it met; it is kept right from then
@@ -39,6 +40,7 @@ struct xarray {
 	_Atomic uint64_t root;
 	atomic_bool linking;
 	atomic_bool unlinking;
+	_Atomic uint64_t nr_unlinks;
 	atomic_bool damaged_root;
 	_Atomic uint64_t end; /* indices from here on cannot be stored (xa_set_end) */
 	_Atomic uint64_t nr_nodes;
@@ -105,10 +107,10 @@ xa_entry_t xa_decode(const struct xarray *xa, uint32_t idx, uint64_t slot);
  */
 struct xa_state {
 	struct xarray *xa;
-	pm_slot *leaf;  /* slots of the leaf that holds [first, first + XA_CHUNK_SIZE), or NULL */
+	pm_slot *leaf; /* slots of the leaf that holds [first, first + XA_CHUNK_SIZE), or NULL */
 	uint32_t first;
-	bool known;     /* leaf (also: that there is none) is known for first */
-	int error;      /* -EIO: a node on the way is damaged, for all of first's leaf */
+	bool known; /* leaf (also: that there is none) is known for first */
+	int error; /* -EIO: a node on the way is damaged, for all of first's leaf */
 };
 
 #define XA_STATE(name, array) struct xa_state name = {.xa = (array)}
@@ -134,11 +136,29 @@ uint64_t xas_skip(struct xa_state *xas, uint32_t idx);
 MUST_CHECK int xa_reserve(struct xarray *xa, uint32_t first, uint32_t last);
 
 /*
- * xa_prefetch() - the slot at an index will be stored to: bring it near, while
+ * struct xa_ahead - the leaf of a store that is to come, so that the store need
+ * not go down again.  It may be kept over any time and any lock: a store sees
+ * whether nodes were removed since then, and goes down by itself if so.
+ */
+struct xa_ahead {
+	pm_slot *leaf; /* NULL: there was none */
+	uint32_t first; /* its first index */
+	uint64_t nr_unlinks; /* xa->nr_unlinks before the way down */
+};
+
+/*
+ * xa_look_ahead() - find the leaf for an index and bring its slot near, while
  * the caller does something else.
  * Context: as xa_load().
  */
-void xa_prefetch(struct xarray *xa, uint32_t idx);
+void xa_look_ahead(struct xarray *xa, uint32_t idx, struct xa_ahead *ret_ahead);
+
+/*
+ * xa_exchange_ahead() - xa_exchange(), by the leaf that was found ahead.
+ * @ahead: from xa_look_ahead() of this array, whatever happened since; NULL: go down
+ */
+int64_t xa_exchange_ahead(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx, uint32_t nr,
+			  const xa_entry_t *entries, xa_entry_t *ret_old);
 
 /*
  * xa_set_end() - let nobody store at @end or behind it any more; 0 for

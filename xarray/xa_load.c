@@ -45,13 +45,20 @@ xas_skip(struct xa_state *xas, uint32_t idx)
 }
 
 void
-xa_prefetch(struct xarray *xa, uint32_t idx)
+xa_look_ahead(struct xarray *xa, uint32_t idx, struct xa_ahead *ret_ahead)
 {
 	struct xa_descent descent;
 
+	ret_ahead->leaf = NULL;
 	xa_read_lock();
-	if (xa_descend(xa, idx, &descent) == XA_END_LEAF)
+	/* Counted first: a removal that is under way and counted already is seen to be under way. */
+	ret_ahead->nr_unlinks = atomic_load_explicit(&xa->nr_unlinks, memory_order_acquire);
+	if (LIKELY(!atomic_load_explicit(&xa->unlinking, memory_order_acquire)) &&
+	    xa_descend(xa, idx, &descent) == XA_END_LEAF) {
 		__builtin_prefetch(&descent.slots[idx & XA_CHUNK_MASK], 1);
+		ret_ahead->leaf = descent.slots;
+		ret_ahead->first = idx & ~(uint32_t)XA_CHUNK_MASK;
+	}
 	xa_read_unlock();
 }
 

@@ -95,22 +95,38 @@ exchange_in_leaf(struct xarray *xa, pm_slot *leaf, uint32_t idx, uint32_t nr, co
 	flush_stored(xa, slots, nr);
 }
 
+/* The leaf that was found ahead, if it is the one for @idx and still linked (B.2).  Context: entered. */
+static inline pm_slot *
+leaf_ahead(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx)
+{
+	if (!ahead || !ahead->leaf || ahead->first != (idx & ~(uint32_t)XA_CHUNK_MASK))
+		return NULL;
+	return atomic_load_explicit(&xa->nr_unlinks, memory_order_acquire) == ahead->nr_unlinks ? ahead->leaf : NULL;
+}
+
 /*
  * The part of an exchange that lies in one leaf.
  * Return: how many were exchanged, at least 1; or a negative errno; -EAGAIN
  *   when it is to be done under the array's lock.
  */
 static int64_t
-exchange_part(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *entries, xa_entry_t *ret_old, bool locked)
+exchange_part(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx, uint32_t nr, const xa_entry_t *entries,
+	      xa_entry_t *ret_old, bool locked)
 {
 	uint64_t end = array_end(xa);
 	struct xa_descent descent;
+	pm_slot *leaf;
 	uint32_t i = 0;
 	int ret;
 
 	if (UNLIKELY(idx >= end))
 		return -ENXIO;
 	nr = (uint32_t)MIN(nr, end - idx);
+	leaf = leaf_ahead(xa, ahead, idx);
+	if (LIKELY(leaf)) {
+		exchange_in_leaf(xa, leaf, idx, nr, entries, ret_old);
+		return nr;
+	}
 	switch (xa_descend(xa, idx, &descent)) {
 	case XA_END_LEAF:
 		break;
@@ -139,7 +155,8 @@ exchange_part(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *en
 }
 
 int64_t
-xa_exchange(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *entries, xa_entry_t *ret_old)
+xa_exchange_ahead(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx, uint32_t nr, const xa_entry_t *entries,
+		  xa_entry_t *ret_old)
 {
 	uint32_t done = 0;
 	int64_t ret = 0;
@@ -156,11 +173,11 @@ xa_exchange(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *entr
 
 		bool locked = xa_enter(xa);
 
-		ret = exchange_part(xa, at, part, entries + done, ret_old + done, locked);
+		ret = exchange_part(xa, ahead, at, part, entries + done, ret_old + done, locked);
 		if (ret == -EAGAIN) {
 			leave_for_lock(xa);
 			locked = true;
-			ret = exchange_part(xa, at, part, entries + done, ret_old + done, locked);
+			ret = exchange_part(xa, ahead, at, part, entries + done, ret_old + done, locked);
 		}
 		xa_leave(xa, locked);
 		if (ret < 0)
@@ -170,6 +187,12 @@ xa_exchange(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *entr
 	if (done > 0)
 		acknowledge(xa);
 	return done > 0 ? done : ret;
+}
+
+int64_t
+xa_exchange(struct xarray *xa, uint32_t idx, uint32_t nr, const xa_entry_t *entries, xa_entry_t *ret_old)
+{
+	return xa_exchange_ahead(xa, NULL, idx, nr, entries, ret_old);
 }
 
 xa_entry_t

@@ -52,6 +52,9 @@
  *	xa->lock.  So no acknowledged store is lost with a node.  And, as
  *	xa->unlinking is cleared behind the fence, a hole that a writer meets
  *	above the leaves is durable: it may say "nothing there" at once.
+	A leaf that was found ahead of a store is still linked if xa->nr_unlinks,
+	which is counted while xa->unlinking is set, is what it was: a removal that
+	began since then has either been counted, or waits for the writer to leave.
  *  B.3 A node that is given back may still have readers until a grace period
  *	is over; the memory's owner waits for that, not this room.
  * C. Progress
@@ -99,6 +102,7 @@ xa_init(struct xarray *xa, const struct xa_memory_ops *ops, void *memory, struct
 	atomic_init(&xa->root, 0);
 	atomic_init(&xa->linking, false);
 	atomic_init(&xa->unlinking, false);
+	atomic_init(&xa->nr_unlinks, 0);
 	atomic_init(&xa->damaged_root, false);
 	atomic_init(&xa->end, (uint64_t)XA_MAX_INDEX + 1);
 	atomic_init(&xa->nr_nodes, 0);

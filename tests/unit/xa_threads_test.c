@@ -6,6 +6,7 @@
  * all.
  */
 #include <errno.h>
+#include <sched.h>
 
 #include "tests/unit/sim_memory.h"
 #include "tests/unit/unit.h"
@@ -285,12 +286,17 @@ store_where_it_is_erased(struct job *job)
 {
 	for (int n = 0; n < NR_STORES / 4; n++) {
 		xa_entry_t new[8], old[8];
+		struct xa_ahead ahead;
 		uint32_t nr = 1 + job_random(job, 8);
 		uint32_t idx = ERASED_FIRST + job_random(job, ERASED_NR - nr + 1);
 
 		for (uint32_t i = 0; i < nr; i++)
 			new[i] = job_random(job, 4) ? sim_new_entry(&sim) : 0;
-		CHECK_EQ(xa_exchange(&xa, idx, nr, new, old), nr);
+		/* By a leaf that may be gone by now, and perhaps in use for something else. */
+		xa_look_ahead(&xa, idx, &ahead);
+		if (job_random(job, 8) == 0)
+			sched_yield();
+		CHECK_EQ(xa_exchange_ahead(&xa, &ahead, idx, nr, new, old), nr);
 		for (uint32_t i = 0; i < nr; i++)
 			sim_free_entry(&sim, old[i]);
 	}
