@@ -99,13 +99,13 @@ step_clang() {
 # such as the stock nbdkit, hangs in p11-kit's destructor at exit once anything
 # has called strerror(); that needs no plugin of ours.
 step_asan() {
-	configure_only asan CC=gcc --disable-static --enable-sanitizers=address,undefined CFLAGS='-g -O1'
+	configure_only asan CC=gcc --disable-static --enable-debug --enable-sanitizers=address,undefined CFLAGS='-g -O1'
 	# shellcheck disable=SC2046 # names
 	PRMEM_QUICK=1 check_only asan $(tests_of asan unit_tests)
 }
 
 step_tsan() {
-	configure_only tsan CC=gcc --disable-static --enable-sanitizers=thread CFLAGS='-g -O1'
+	configure_only tsan CC=gcc --disable-static --enable-debug --enable-sanitizers=thread CFLAGS='-g -O1'
 	# shellcheck disable=SC2046 # names
 	PRMEM_QUICK=1 check_only tsan $(tests_of tsan threaded_tests)
 }

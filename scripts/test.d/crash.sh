@@ -7,7 +7,7 @@
 step_crash() {
 	local images=${CRASH_IMAGES:-5e6} program part text
 	# Of its own: this may be configured before the tests' packages are there.
-	configure_only crash CC=gcc --disable-shared
+	configure_only crash CC=gcc --disable-shared --enable-debug
 	make --no-print-directory -s -C "$work/crash" -j"$jobs" tests/crash/crash_test tests/crash/crash_tiny_test
 	: >crash.out
 	for program in crash_test:0.1 crash_tiny_test:0.9; do
