@@ -676,6 +676,53 @@ int prmem_disk_cache(struct prmem_disk *disk, uint64_t len_bytes, uint64_t off);
 int prmem_disk_extents(struct prmem_disk *disk, uint64_t len_bytes, uint64_t off, bool one,
 		       int (*fn)(void *opaque, uint64_t off, uint64_t len_bytes, bool hole), void *opaque);
 
+/* What a slot of a disk's XArray says; prmem-format(5) has the kinds. */
+enum prmem_slot_kind {
+	PRMEM_SLOT_UNKNOWN, /* no kind that there is: damage */
+	PRMEM_SLOT_HOLE,
+	PRMEM_SLOT_PAGE,
+	PRMEM_SLOT_RUN,
+	PRMEM_SLOT_BUFFER,
+	PRMEM_SLOT_VALUE,
+	PRMEM_SLOT_NODE, /* where a node should be that does not prove itself */
+	PRMEM_SLOT_BAD,  /* the page that was there went bad */
+	PRMEM_SLOT_LOST, /* a repair gave up what was there */
+};
+
+/*
+ * struct prmem_slot - the slot that decides what a page of a disk reads as.
+ * A leaf has one for each page; where there is no leaf, a slot of a node above
+ * stands for all pages that would be under it.
+ */
+struct prmem_slot {
+	uint64_t off;            /* the range of the disk that it stands for, which may */
+	uint64_t len_bytes;      /* reach beyond the disk's end */
+	uint64_t lineage;        /* of the array: a part of each proof */
+	uint64_t slot;           /* as in the pool */
+	uint64_t expected;       /* with the proof as computed; 0 when there is none for this kind */
+	uint32_t kind;           /* enum prmem_slot_kind */
+	uint32_t payload;        /* page number of a page or a node */
+	uint32_t proof;          /* 28 bits, as stored */
+	uint32_t expected_proof; /* as computed */
+	uint32_t node_page;      /* the page of the node that holds it */
+	uint32_t number;         /* in that node */
+	uint32_t level;          /* of that node: 0 for a leaf */
+	bool in_node;            /* false: the tree does not reach that far, which makes a hole */
+	bool verifies;
+	bool unreadable;         /* what it points to cannot be read, or lies outside the pool */
+};
+
+/*
+ * prmem_disk_slot() - look at the slot of one page, damaged or not.
+ * @off: of any byte of the page
+ * @slot_bytes: sizeof *@ret_slot as the caller knows it
+ *
+ * For people who look for damage.  Changes nothing.
+ * Context: any.
+ * Return: 0; -EINVAL beyond the end, -EIO when no slot can be found, -ESHUTDOWN.
+ */
+int prmem_disk_slot(struct prmem_disk *disk, uint64_t off, struct prmem_slot *ret_slot, size_t slot_bytes);
+
 /* prmem_version() - the library's version, as "1.2.3". */
 const char *prmem_version(void);
 

@@ -213,6 +213,28 @@ uint64_t xa_lost_slot(const struct xarray *xa, unsigned int level, uint32_t firs
  */
 void xa_walk(struct xarray *xa, uint32_t first, uint32_t last, const struct xa_visitor *visitor);
 
+/*
+ * struct xa_sight - one slot as it is on media.  @nr indices from @first on
+ * share it: those of a leaf have one each.
+ */
+struct xa_sight {
+	pm_slot *node; /* slots of the node that holds it; NULL: the tree does not reach that far */
+	unsigned int level;
+	unsigned int number; /* in its node */
+	uint32_t first;
+	uint64_t nr;
+	uint64_t slot;
+	/* The same kind and payload with the right proof; 0: no such kind there, or its proof is one of content. */
+	uint64_t expected;
+};
+
+/*
+ * xa_inspect() - the slot that decides what an index holds, for people.
+ * Context: read lock held.
+ * Return: 0; -EIO when the root itself is damaged.
+ */
+MUST_CHECK int xa_inspect(const struct xarray *xa, uint32_t idx, struct xa_sight *ret_sight);
+
 /* xa_height() - levels of the tree: 0 for the empty tree. */
 static inline unsigned int
 xa_height(const struct xarray *xa)
