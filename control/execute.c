@@ -19,6 +19,7 @@ static const struct verb verbs[] = {
 	{"info", VERB_READS, {{0}}, verb_info},
 	{"list", VERB_READS, {{0}}, verb_list},
 	{"map", VERB_READS, {{"disk", KEY_TEXT, false}, {"cells", KEY_NUMBER, true}}, verb_map},
+	{"debug-slot", VERB_READS, {{"disk", KEY_TEXT, true}, {"offset", KEY_NUMBER, true}}, verb_debug_slot},
 	{"stat", VERB_READS, {{"disk", KEY_TEXT, false}}, verb_stat},
 	{"create",
 	 0,

@@ -81,6 +81,8 @@ int data_behind(const struct control *control, const char *name, uint64_t off, u
 VERB(info);
 VERB(list);
 VERB(map);
+/* verbs_debug.c */
+VERB(debug_slot);
 /* verbs_stat.c */
 VERB(stat);
 /* verbs_disk.c */

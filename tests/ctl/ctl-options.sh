@@ -12,7 +12,7 @@ need_python() {
 	"$python" -c 'import json' 2>/dev/null || skip "no $python (Debian package python3)"
 }
 verbs=$(ctl --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | tr '\n' ' ')
-is "$verbs" "format info list stat create resize rename set remove grow check scrub repair export import map " verbs
+is "$verbs" "format info list stat create resize rename set remove grow check scrub repair export import map debug " verbs
 for verb in $verbs; do
 	ctl "$verb" --help >"$tmp/help" || fail "$verb --help fails"
 	grep -q "^usage: prmemctl $verb " "$tmp/help" || fail "$verb --help is of another verb"
@@ -271,6 +271,9 @@ is "$(complete_line format main --size 3)" "3K 3M 3G 3T " "sizes behind an optio
 is "$(complete_line help sc)" "scrub " "verbs behind help"
 is "$(complete_line import main x --si)" "--size " "options of import"
 is "$(complete_line import main x - --size 3)" "3K 3M 3G 3T " "the size of what is imported"
+is "$(complete_line debug s)" "slot " "what debug looks at"
+is "$(complete_line debug slot "$tmp/p.p")" "$pool " "files behind two words"
+is "$(complete_line debug slot "$pool" bu)" "busy " "disks behind two words"
 # Names are not run: a disk may be called as the shell calls a command.
 # shellcheck disable=SC2016
 ctl create main '$(touch${IFS}pwned)' 1M >/dev/null

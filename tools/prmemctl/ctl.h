@@ -63,7 +63,7 @@ struct args {
 
 struct command {
 	const char *name;
-	const char *usage; /* behind the name */
+	const char *usage; /* after the name; a first word in lower case is a part of the command */
 	const char *what; /* one line */
 	const char *more; /* for its --help; may be "" */
 	const char *options; /* the letters of options.c */
@@ -150,6 +150,7 @@ int run_info(const struct args *args);
 int run_list(const struct args *args);
 int run_stat(const struct args *args);
 int run_map(const struct args *args);
+int run_debug(const struct args *args);
 int run_create(const struct args *args);
 int run_resize(const struct args *args);
 int run_rename(const struct args *args);

@@ -52,6 +52,10 @@ const struct command commands[] = {
 	 "--force only. With --size, what ends early (or does not end) is no disk.\n",
 	 "sfpgjv", 2, 2, run_import},
 	{"map", "POOL [DISK]", "draw where data lies", "", "gGjv", 0, 1, run_map},
+	{"debug", "slot POOL DISK OFFSET", "show how a page of a disk is stored",
+	 "The slot of the disk's index that decides what the page at OFFSET reads as: its\n"
+	 "kind, page, node and proof, as stored and as computed.\n",
+	 "gGjv", 2, 2, run_debug},
 	{NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -282,6 +286,14 @@ say_unknown(const struct command *command, bool missing, const char *word)
 			  optopt != 0 ? letter : word, command->name);
 }
 
+static bool
+is_first_word(const char *words, const char *word)
+{
+	size_t len = strcspn(words, " ");
+
+	return word != NULL && strlen(word) == len && strncmp(word, words, len) == 0;
+}
+
 int
 parse_args(const struct command *command, int argc, char **argv, struct args *ret_args, int *ret_exit)
 {
@@ -319,6 +331,13 @@ parse_args(const struct command *command, int argc, char **argv, struct args *re
 				return -1;
 			optind += nr_words;
 		}
+	}
+	if (command->usage[0] >= 'a' && command->usage[0] <= 'z') {
+		if (!is_first_word(command->usage, argv[optind])) {
+			say_error("usage: prmemctl %s [OPTION...] %s", command->name, command->usage);
+			return -1;
+		}
+		optind++;
 	}
 	a.pool_name = optind < argc ? argv[optind] : NULL;
 	a.rest = argv + optind + 1;
