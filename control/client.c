@@ -346,18 +346,60 @@ user_of(pid_t pid)
 	return stat(path, &st) == 0 ? st.st_uid : geteuid();
 }
 
+/* Look in all places where servers of a user have their sockets.  Return: as try_place(). */
+static int
+try_user(struct control_client *client, uid_t uid, const char *pool_path, const char *uuid)
+{
+	int found = -ENOENT;
+
+	for (unsigned int i = 0; i < PLACE_NR && !is_interrupted(client); i++) {
+		struct sockaddr_un address;
+		int r;
+
+		if (place_of(i, uid, uuid, &address) < 0)
+			continue;
+		r = try_place(client, &address, pool_path, uuid, uid);
+		if (r == 0)
+			return 0;
+		if (r != -ENOENT)
+			found = r;
+	}
+	return found;
+}
+
+/* Return: as try_place(). */
+static int
+try_users(struct control_client *client, const char *pool_path, const char *uuid)
+{
+	uid_t me = geteuid(), user;
+	int32_t holder;
+	int found = try_user(client, 0, pool_path, uuid), r;
+
+	if (found != 0 && me != 0) {
+		r = try_user(client, me, pool_path, uuid);
+		found = r == -ENOENT ? found : r;
+	}
+	/* Only now: to find the holder may need a look at every process. */
+	if (found == 0 || is_interrupted(client) || prmem_find_holder(pool_path, &holder, NULL) < 0 || holder <= 0)
+		return found;
+	user = user_of(holder);
+	if (user != 0 && user != me) {
+		r = try_user(client, user, pool_path, uuid);
+		found = r == -ENOENT ? found : r;
+	}
+	return found;
+}
+
 int
 control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted, struct control_client **ret_client,
 		struct prmem_error *err)
 {
 	struct control_client *client;
 	struct prmem_probe_info info;
-	uid_t users[3] = {0, geteuid(), 0};
-	int r = prmem_probe(pool_path, &info, err), found = -ENOENT;
+	int r = prmem_probe(pool_path, &info, err);
 
 	if (r < 0)
 		return r;
-	users[2] = info.holder_pid > 0 ? user_of(info.holder_pid) : geteuid();
 	client = calloc(1, sizeof *client);
 	if (client == NULL || (client->buf = malloc(65536)) == NULL) {
 		free(client);
@@ -366,18 +408,8 @@ control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted,
 	client->fd = -1;
 	client->room = 65536;
 	client->interrupted = interrupted;
-	for (unsigned int u = 0; u < 3 && client->fd < 0; u++) {
-		for (unsigned int i = 0; i < PLACE_NR && client->fd < 0 && !is_interrupted(client); i++) {
-			struct sockaddr_un address;
-
-			if (place_of(i, users[u], info.uuid, &address) < 0)
-				continue;
-			r = try_place(client, &address, pool_path, info.uuid, users[u]);
-			if (r < 0 && r != -ENOENT)
-				found = r;
-		}
-	}
-	if (client->fd >= 0) {
+	r = try_users(client, pool_path, info.uuid);
+	if (r == 0) {
 		*ret_client = client;
 		return 0;
 	}
@@ -387,9 +419,8 @@ control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted,
 		return verb_error(err, -ECANCELED, "pool %.200s: interrupted before its server answered", pool_path);
 	}
 	control_disconnect(client);
-	return found == -EACCES
-		       ? verb_error(err, found, "pool %.200s: its server may not be asked by this user", pool_path)
-		       : verb_error(err, found, "pool %.200s: no server answers for it", pool_path);
+	return r == -EACCES ? verb_error(err, r, "pool %.200s: its server may not be asked by this user", pool_path)
+			    : verb_error(err, r, "pool %.200s: no server answers for it", pool_path);
 }
 
 void

@@ -133,28 +133,41 @@ process_has_lock(const char *pid, const struct stat *st)
 	return found;
 }
 
+/* Look at all processes: a child of the one that took the lock may have it. */
+static pid_t
+find_process_with_lock(const struct stat *st)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+	pid_t pid = 0;
+
+	if (proc == NULL)
+		return 0;
+	while (pid == 0 && (e = readdir(proc)) != NULL) {
+		if (isdigit((unsigned char)e->d_name[0]) && process_has_lock(e->d_name, st))
+			pid = atoi(e->d_name);
+	}
+	closedir(proc);
+	return pid;
+}
+
 pid_t
 holder_of_flock(int fd)
 {
-	struct dirent *e;
+	char taker_text[16];
 	struct stat st;
 	uint64_t start;
-	pid_t pid = 0;
-	DIR *proc;
+	pid_t taker, pid;
 
-	if (fstat(fd, &st) < 0)
+	/* One file says whether there is such a lock at all, and which process took it. */
+	if (fstat(fd, &st) < 0 || (taker = find_lock_in("/proc/locks", &st)) == 0)
 		return 0;
-	/* Who has it now: a child of the one that took it, perhaps. */
-	proc = opendir("/proc");
-	while (proc != NULL && pid == 0 && (e = readdir(proc)) != NULL) {
-		if (isdigit((unsigned char)e->d_name[0]) && process_has_lock(e->d_name, &st))
-			pid = atoi(e->d_name);
-	}
-	if (proc != NULL)
-		closedir(proc);
+	snprintf(taker_text, sizeof taker_text, "%d", (int)taker);
+	if (process_has_lock(taker_text, &st))
+		return taker;
+	pid = find_process_with_lock(&st);
 	if (pid != 0)
 		return pid;
 	/* Another user's descriptors cannot be seen, all locks can. */
-	pid = find_lock_in("/proc/locks", &st);
-	return pid > 0 && holder_start_time(pid, &start) == 0 ? pid : 0;
+	return taker > 0 && holder_start_time(taker, &start) == 0 ? taker : 0;
 }

@@ -23,7 +23,8 @@ void holder_name(pid_t pid, char *ret_name, size_t name_bytes);
 
 /*
  * holder_of_flock() - a living process that has flock()ed the file behind a
- * descriptor.  The lock may have been taken by a parent of it that is gone.
+ * descriptor.  The lock may have been taken by a parent of it that is gone:
+ * then all processes are looked at.  Where there is no lock none is.
  * Return: its PID; 0 if it cannot be learnt.
  */
 pid_t holder_of_flock(int fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Looking at a pool from outside, without its lock: which pool is it, and who
- * has it?  For whoever met -EBUSY and wants to talk to the holder.
+ * Looking at a pool from outside, without its lock: which pool is it, and which
+ * process has it?  For programs that want to talk to the holder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -102,8 +102,21 @@ prmem_probe(const char *path, struct prmem_probe_info *ret_info, struct prmem_er
 	uuid_format(sb.uuid, info.uuid);
 	memcpy(info.label, sb.label, sizeof info.label - 1);
 	info.size_bytes = le64_to_cpu(sb.nr_pages) << PRMEM_PAGE_SHIFT;
-	/* Not by trying to lock it: a server that starts just now would be refused. */
-	info.holder_pid = (int32_t)holder_of_flock(fd);
 	*ret_info = info;
+	return 0;
+}
+
+int
+prmem_find_holder(const char *path, int32_t *ret_pid, struct prmem_error *err)
+{
+	struct prmem_open_args args = {.path = path, .format = PRMEM_FORMAT_NEVER, .read_only = true};
+	struct backing b;
+	int r = backing_open(&args, &b, err);
+	CLEANUP_CLOSE int fd = r < 0 ? -1 : b.fd;
+
+	if (r < 0)
+		return r;
+	/* Not by trying to lock it: a server that starts just now would be refused. */
+	*ret_pid = (int32_t)holder_of_flock(fd);
 	return 0;
 }

@@ -108,18 +108,27 @@ int prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool,
 
 struct prmem_probe_info {
 	uint64_t size_bytes;
-	int32_t holder_pid; /* who has it open; 0: nobody, or it cannot be learnt */
 	char uuid[37];
 	char label[64];
 };
 
 /*
- * prmem_probe() - learn which pool it is, and who has it, without opening it.
- * Takes no lock, so that it tells of a pool that another process has open.
+ * prmem_probe() - learn which pool it is, without opening it.
+ * Takes no lock, so that it works on a pool that another process has open.
  * Return: 0 and *ret_info; otherwise as prmem_open(), but for -EBUSY, -ENXIO
  *   and -ENOSPC.
  */
 int prmem_probe(const char *path, struct prmem_probe_info *ret_info, struct prmem_error *err);
+
+/*
+ * prmem_find_holder() - find the process that has a pool open.
+ * Takes no lock.  Where the process that took the lock is gone and a child of
+ * it has the pool, this looks at every process of the system: it is for after
+ * -EBUSY.
+ * Return: 0 and *ret_pid, 0 if nobody has it or it cannot be learnt; otherwise
+ *   -ENOENT, -EACCES, -EINVAL, or what the system said of the file.
+ */
+int prmem_find_holder(const char *path, int32_t *ret_pid, struct prmem_error *err);
 
 /*
  * prmem_close() - let a pool go.

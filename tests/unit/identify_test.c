@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * prmem_probe(): a look at a pool from outside, with and without a holder; and
- * what is said of it.
+ * prmem_probe() and prmem_find_holder(): a look at a pool from outside, with and
+ * without a holder; and what is said of it.
  */
 #include "prmem/error.h"
 #include "tests/unit/pool_file.h"
@@ -30,13 +30,13 @@ scribble(const char *path, off_t off, size_t len)
 static void
 refused(const char *path, int code)
 {
-	struct prmem_probe_info there = {.holder_pid = -7};
+	struct prmem_probe_info there = {.size_bytes = 7};
 	struct prmem_error err = {0};
 
 	CHECK_EQ(prmem_probe(path, &there, &err), code);
 	CHECK_EQ(err.code, code);
 	CHECK(strstr(err.message, path) != NULL);
-	CHECK_EQ(there.holder_pid, -7); /* not touched */
+	CHECK_EQ(there.size_bytes, 7); /* not touched */
 }
 
 static void
@@ -47,6 +47,7 @@ a_pool_is_known_with_and_without_its_holder(void)
 	struct prmem_pool *pool;
 	const char *path;
 	struct digest before, after;
+	int32_t pid;
 
 	work_dir_make(NULL);
 	path = in_dir("pool");
@@ -57,12 +58,14 @@ a_pool_is_known_with_and_without_its_holder(void)
 	CHECK_STR(there.uuid, info.uuid);
 	CHECK_STR(there.label, "shelf 4");
 	CHECK_EQ(there.size_bytes, POOL_BYTES);
-	CHECK_EQ(there.holder_pid, getpid());
+	CHECK_EQ(prmem_find_holder(path, &pid, NULL), 0);
+	CHECK_EQ(pid, getpid());
 	prmem_close(pool);
 
 	before = digest_of(path);
 	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
-	CHECK_EQ(there.holder_pid, 0);
+	CHECK_EQ(prmem_find_holder(path, &pid, NULL), 0);
+	CHECK_EQ(pid, 0);
 	CHECK_STR(there.uuid, info.uuid);
 	after = digest_of(path);
 	CHECK(same(before, after));
@@ -97,10 +100,13 @@ static void
 what_is_no_pool_is_said_to_be_none(void)
 {
 	const char *path;
+	int32_t pid = -7;
 	int fd;
 
 	work_dir_make(NULL);
 	refused(in_dir("missing"), -ENOENT);
+	CHECK_EQ(prmem_find_holder(in_dir("missing"), &pid, NULL), -ENOENT);
+	CHECK_EQ(pid, -7);
 	refused(work_dir, -EINVAL);
 	path = in_dir("foreign");
 	fd = open(path, O_RDWR | O_CREAT, 0600);
