@@ -28,10 +28,10 @@ struct cut {
 struct prune {
 	struct xarray *xa;
 	uint32_t first, last; /* the range */
-	bool look_only;       /* change nothing: is there something to cut? */
-	bool found;           /* something was cut (or would be) */
-	bool more;            /* there was more than room for it */
-	int error;            /* -EIO: a damaged node lies partly in the range */
+	bool look_only; /* change nothing: is there something to cut? */
+	bool found; /* something was cut (or would be) */
+	bool more; /* there was more than room for it */
+	int error; /* -EIO: a damaged node lies partly in the range */
 	unsigned int nr_cuts;
 	struct cut cuts[MAX_CUTS + 1]; /* the root goes, too */
 };
@@ -49,8 +49,26 @@ erase_slots(struct xarray *xa, uint32_t first, uint32_t last)
 	uint32_t nr_gone = 0;
 	struct xa_descent descent;
 	bool locked = xa_enter(xa);
-	enum xa_end end = xa_descend(xa, first, &descent);
-	pm_slot *slots = end == XA_END_LEAF ? &descent.slots[first & XA_CHUNK_MASK] : NULL;
+	enum xa_end end;
+	pm_slot *slots;
+
+	end = xa_descend(xa, first, &descent);
+	if (end == XA_END_LEAF && !xa_may_store(xa, first, &descent.slots)) {
+		int ret;
+
+		if (!locked) {
+			xa_read_unlock();
+			xa_lock(xa);
+			locked = true;
+		}
+		ret = xa_unshare(xa, first, 1, 0);
+		if (ret < 0) {
+			xa_leave(xa, locked);
+			return ret;
+		}
+		end = xa_descend(xa, first, &descent);
+	}
+	slots = end == XA_END_LEAF ? &descent.slots[first & XA_CHUNK_MASK] : NULL;
 
 	/* A hole above is waited for or made durable by step 2, which takes the lock. */
 	if (!slots || atomic_load(&xa->end) == 0) {
@@ -101,10 +119,10 @@ split_lost(struct xarray *xa, uint32_t idx, uint32_t first, uint32_t last)
 	xa_read_unlock();
 	if (LIKELY(!split))
 		return 0;
-	pthread_mutex_lock(&xa->lock);
+	xa_lock(xa);
 	if (atomic_load(&xa->end) > 0)
 		ret = xa_make_leaf(xa, idx, &leaf);
-	pthread_mutex_unlock(&xa->lock);
+	xa_unlock(xa);
 	return ret;
 }
 
@@ -223,9 +241,8 @@ drop_root(struct prune *p)
 
 	/* Publish: a crash in it leaves the root, which holds nothing, or none. */
 	ret = xa->ops->set_root(xa->memory, xa, 0, 0);
-	/* A root without entries can stay: erasing must not fail for want of space. */
 	if (ret < 0)
-		return ret == -ENOSPC && root != 0 ? 0 : ret;
+		return ret;
 	if (root != 0)
 		p->cuts[p->nr_cuts++] = (struct cut){(uint32_t)root, 0, height - 1};
 	atomic_store_explicit(&xa->root, 0, memory_order_release);
@@ -247,11 +264,28 @@ prune_locked(struct prune *p)
 	if (atomic_load(&xa->damaged_root))
 		return whole ? drop_root(p) : -EIO;
 
+	/* Others may have the root: nothing is cut in it, it goes as it is. */
+	if (whole && atomic_load(&xa->may_share) && xa_height(xa) > 0) {
+		atomic_store(&xa->unlinking, true);
+		atomic_fetch_add(&xa->nr_unlinks, 1);
+		xa_synchronize(); /* B.2 */
+		ret = drop_root(p);
+		atomic_store(&xa->unlinking, false);
+		return ret;
+	}
+
 	/* Most often there is nothing to cut; a grace period is dear. */
 	p->look_only = true;
 	empty = prune_tree(p);
 	if (!p->found && !empty)
 		return p->error;
+
+	/* The nodes that are cut in: those on the ways to the two ends. */
+	ret = xa_unshare(xa, p->first, p->first, p->last);
+	if (ret == 0)
+		ret = xa_unshare(xa, p->last, p->first, p->last);
+	if (ret < 0)
+		return ret;
 
 	p->look_only = p->found = false;
 	p->error = 0;
@@ -263,40 +297,20 @@ prune_locked(struct prune *p)
 		pm_fence(xa->pm, PM_SITE_XA_UNLINK_FENCE);
 	if (empty)
 		ret = drop_root(p);
+	/* A root without entries can stay: erasing must not fail for want of space. */
+	if (ret == -ENOSPC)
+		ret = 0;
 	atomic_store(&xa->unlinking, false);
 	return ret < 0 ? ret : p->error;
 }
 
 /* ---- 3. giving back ---- */
 
-/* Give back a subtree that nothing points to any more. */
-static void
-free_subtree(struct xarray *xa, uint32_t pfn, unsigned int level, uint32_t first)
-{
-	pm_slot *slots = xa_map(xa, pfn);
-
-	for (unsigned int i = 0; i < xa_slots_used(level); i++) {
-		uint32_t idx = first + (uint32_t)(i * xa_span(level));
-		uint64_t slot = xa_slot_read(&slots[i]);
-
-		if (level == 0) {
-			xa_entry_t entry = xa_decode_at(xa->place_key, idx, slot);
-
-			if (entry != 0 && !xa_is_err(entry))
-				xa->ops->free_entry(xa->memory, idx, entry);
-		} else if (xa_follow(xa, slot, level - 1, idx)) {
-			free_subtree(xa, xa_entry_payload(slot), level - 1, idx);
-		}
-	}
-	/* Last: it may be taken and overwritten at once. */
-	xa->ops->free_node(xa->memory, pfn);
-	atomic_fetch_sub_explicit(&xa->nr_nodes, 1, memory_order_relaxed);
-}
-
 int
 xa_erase_range(struct xarray *xa, uint32_t first, uint32_t last)
 {
 	struct prune p;
+	bool whole = first == 0 && last == XA_MAX_INDEX;
 	int ret = 0, r;
 
 	if (first > last)
@@ -305,7 +319,8 @@ xa_erase_range(struct xarray *xa, uint32_t first, uint32_t last)
 	r = split_lost(xa, last, first, last);
 	ret = ret < 0 ? ret : r;
 	/* A root that is a leaf is not cut off for being in the range: no node is above it. */
-	if (first != xa_span_first(1, first) || last < xa_span_last(1, first) || xa_height(xa) == 1) {
+	if (first != xa_span_first(1, first) || last < xa_span_last(1, first) ||
+	    (xa_height(xa) == 1 && !(whole && atomic_load(&xa->may_share)))) {
 		r = erase_slots(xa, first, MIN(last, xa_span_last(1, first)));
 		ret = ret < 0 ? ret : r;
 	}
@@ -321,11 +336,14 @@ xa_erase_range(struct xarray *xa, uint32_t first, uint32_t last)
 		p.found = p.more = false;
 		p.error = 0;
 		p.nr_cuts = 0;
-		pthread_mutex_lock(&xa->lock);
+		xa_lock(xa);
 		r = prune_locked(&p);
-		pthread_mutex_unlock(&xa->lock);
+		xa_unlock(xa);
+		/* Others may store in what they are alone with then: no reader of this array may be inside. */
+		if (p.nr_cuts > 0 && atomic_load(&xa->may_share))
+			xa_synchronize();
 		for (unsigned int i = 0; i < p.nr_cuts; i++)
-			free_subtree(xa, p.cuts[i].pfn, p.cuts[i].level, p.cuts[i].first);
+			xa_free_subtree(xa, p.cuts[i].pfn, p.cuts[i].level, p.cuts[i].first);
 		ret = ret < 0 ? ret : r;
 	} while (p.more && r != -ENXIO);
 	return ret;
@@ -337,6 +355,6 @@ xa_free_all(struct xarray *xa)
 	uint64_t root = atomic_load(&xa->root);
 
 	if (root != 0)
-		free_subtree(xa, (uint32_t)root, (unsigned int)(root >> 32) - 1, 0);
+		xa_free_subtree(xa, (uint32_t)root, (unsigned int)(root >> 32) - 1, 0);
 	atomic_store(&xa->root, 0);
 }

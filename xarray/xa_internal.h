@@ -27,6 +27,9 @@
  * sees it stores under @lock.  @nr_unlinks counts how often that was done: a
  * leaf found before may be gone.
  *
+ * @may_share is true once a node may have an owner beside this array: it is
+ * copied before it changes (xa_share.c).
+ *
  * @place_key is @lineage, mixed once for all proofs.  @nr_nodes is 0 after
  * xa_init(): who walks the array adds what it met; it is kept right from then
  * on.
@@ -42,6 +45,7 @@ struct xarray {
 	atomic_bool unlinking;
 	_Atomic uint64_t nr_unlinks;
 	atomic_bool damaged_root;
+	atomic_bool may_share;
 	_Atomic uint64_t end; /* indices from here on cannot be stored (xa_set_end) */
 	_Atomic uint64_t nr_nodes;
 	pthread_mutex_t lock;
@@ -176,6 +180,33 @@ void xa_set_end(struct xarray *xa, uint64_t end);
  * Context: as xa_store().
  */
 void xa_commit_seen(struct xarray *xa, uint32_t first, uint32_t last);
+
+/* ---- sharing ---- */
+
+/*
+ * xa_may_share() - from now on nodes of this array may have other owners.
+ * Context: the array is frozen, or nobody else uses it.
+ */
+void xa_may_share(struct xarray *xa);
+
+/*
+ * xa_freeze() - until xa_thaw() nobody stores to the array, and what was stored
+ * before is in the tree: its root may become another array's as well.  Readers
+ * go on.  Stores that come meanwhile wait.
+ * Context: no lock; takes the array's lock and keeps it; waits for a grace period.
+ * Persistence: nothing; a store that another thread has not fenced yet may be in
+ *   the tree (xa_settle()).
+ */
+void xa_freeze(struct xarray *xa);
+void xa_thaw(struct xarray *xa);
+
+/*
+ * xa_drop_left_node() - the array is no owner any more of a node that it left
+ * (xa_memory_ops.leave_node): it is given back, with what only it had, if it
+ * was the last one.
+ * Context: no lock; a grace period has passed since it was left.
+ */
+void xa_drop_left_node(struct xarray *xa, uint32_t pfn, unsigned int level, uint32_t first);
 
 /* ---- the walk at open, scrub, check ---- */
 

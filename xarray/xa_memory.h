@@ -41,6 +41,46 @@ struct xa_memory_ops {
 	 * Return: 0, -ENOSPC, -EROFS, -EIO.
 	 */
 	int (*set_root)(void *memory, struct xarray *xa, uint64_t root, unsigned int height);
+
+	/*
+	 * Around every change of which nodes there are, the array's lock
+	 * included; or NULL.  Calls may be nested: set_root may change another
+	 * array of the same memory.
+	 */
+	void (*begin_change)(void *memory);
+	void (*end_change)(void *memory);
+
+	/*
+	 * Nodes that others need as they are: another array that began as a
+	 * copy of this one, or what a sync made durable.  Asked of arrays of
+	 * which xa_may_share() was said; may be NULL for all others.
+	 *
+	 * is_shared() - must a node be copied before one of its slots changes?
+	 * Context: entered (the read lock or the array's lock).  The answer may
+	 *   turn from no to yes only when nobody is inside begin_change() and
+	 *   end_change(), and a grace period passes before anybody is again.
+	 */
+	bool (*is_shared)(void *memory, uint32_t pfn);
+
+	/*
+	 * add_owners() - a node was copied.  If others still have it, what its
+	 * @nr slots (as media has them, of @level) name has one owner more.
+	 * Context: as alloc_node.
+	 * Return: 1; 0 if nobody else has the node any more: what it names goes
+	 *   over to the copy; -ENOMEM.
+	 */
+	int (*add_owners)(void *memory, uint32_t pfn, unsigned int level, const uint64_t *slots, unsigned int nr);
+
+	/*
+	 * leave_node() - the array has put a copy in the place of a node that
+	 * others had.  After a grace period, and before the array goes,
+	 * xa_drop_left_node() is to be called.
+	 * Context: the array's lock held.
+	 */
+	void (*leave_node)(void *memory, uint32_t pfn, unsigned int level, uint32_t first);
+
+	/* drop_owner() - this array does not link a node any more.  Return: true if nobody does: it is given back. */
+	bool (*drop_owner)(void *memory, uint32_t pfn);
 };
 
 /*

@@ -180,9 +180,9 @@ xa_follow(const struct xarray *xa, uint64_t slot, unsigned int level, uint32_t f
 }
 
 enum xa_end {
-	XA_END_LEAF,    /* there is a leaf */
+	XA_END_LEAF, /* there is a leaf */
 	XA_END_NOTHING, /* there is a hole on the way */
-	XA_END_DAMAGE,  /* there is no telling */
+	XA_END_DAMAGE, /* there is no telling */
 };
 
 /*
@@ -254,6 +254,63 @@ xa_descent_last(const struct xa_descent *descent, uint32_t idx)
  * Return: 0; -ENOSPC, -EROFS, -EIO, and the tree is as it was.
  */
 MUST_CHECK int xa_make_leaf(struct xarray *xa, uint32_t idx, pm_slot **ret_leaf);
+
+/* xa_lock(), xa_unlock() - the array's lock, with the memory's word around it. */
+static inline void
+xa_lock(struct xarray *xa)
+{
+	if (xa->ops->begin_change)
+		xa->ops->begin_change(xa->memory);
+	pthread_mutex_lock(&xa->lock);
+}
+
+static inline void
+xa_unlock(struct xarray *xa)
+{
+	pthread_mutex_unlock(&xa->lock);
+	if (xa->ops->end_change)
+		xa->ops->end_change(xa->memory);
+}
+
+/*
+ * xa_write_node(), xa_fence_nodes() - the content of a new node, @slots as
+ * media has them; and the fence that makes it durable before it is linked.
+ */
+void xa_write_node(struct xarray *xa, uint32_t pfn, const uint64_t *slots);
+void xa_fence_nodes(struct xarray *xa);
+
+/*
+ * xa_publish_link() - store the link to a node (A.2, A.4).
+ * Context: the array's lock held.  Persistence: durable on return.
+ */
+void xa_publish_link(struct xarray *xa, pm_slot *slot, uint64_t link);
+
+/*
+ * xa_own_leaf() - the leaf for an index, if no node on the way to it has an
+ * owner beside this array.
+ * Context: entered.
+ * Return: true and the leaf; false if nodes are to be copied, or there is none.
+ */
+MUST_CHECK bool xa_own_leaf(const struct xarray *xa, uint32_t idx, pm_slot **ret_slots);
+
+/* xa_may_store() - may a leaf that was found be stored to?  Changes @slots to the leaf to store to. */
+static inline bool
+xa_may_store(const struct xarray *xa, uint32_t idx, pm_slot **slots)
+{
+	return LIKELY(!atomic_load_explicit(&xa->may_share, memory_order_relaxed)) || xa_own_leaf(xa, idx, slots);
+}
+
+/*
+ * xa_unshare() - copy the shared nodes on the way to an index, from the root
+ * down; but for nodes that lie in [@but_first, @but_last] entirely.
+ * Context: the array's lock held; may wait.
+ * Persistence: the copies are durable and linked on return.
+ * Return: 0; -ENOSPC, -EROFS, -EIO, -ENOMEM: then the tree holds what it held.
+ */
+MUST_CHECK int xa_unshare(struct xarray *xa, uint32_t idx, uint32_t but_first, uint32_t but_last);
+
+/* xa_free_subtree() - give back a subtree that this array does not link any more, as far as nobody else has it. */
+void xa_free_subtree(struct xarray *xa, uint32_t pfn, unsigned int level, uint32_t first);
 
 /*
  * xa_enter(), xa_leave() - around a store to slots of leaves: under the read

@@ -57,7 +57,7 @@ static void
 leave_for_lock(struct xarray *xa)
 {
 	xa_read_unlock();
-	pthread_mutex_lock(&xa->lock);
+	xa_lock(xa);
 }
 
 static inline uint64_t
@@ -99,6 +99,9 @@ exchange_in_leaf(struct xarray *xa, pm_slot *leaf, uint32_t idx, uint32_t nr, co
 static inline pm_slot *
 leaf_ahead(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx)
 {
+	/* A leaf that is shared by now is copied first. */
+	if (UNLIKELY(atomic_load_explicit(&xa->may_share, memory_order_relaxed)))
+		return NULL;
 	if (!ahead || !ahead->leaf || ahead->first != (idx & ~(uint32_t)XA_CHUNK_MASK))
 		return NULL;
 	return atomic_load_explicit(&xa->nr_unlinks, memory_order_acquire) == ahead->nr_unlinks ? ahead->leaf : NULL;
@@ -129,6 +132,11 @@ exchange_part(struct xarray *xa, const struct xa_ahead *ahead, uint32_t idx, uin
 	}
 	switch (xa_descend(xa, idx, &descent)) {
 	case XA_END_LEAF:
+		if (LIKELY(xa_may_store(xa, idx, &descent.slots)))
+			break;
+		ret = make_leaf(xa, idx, locked, &descent.slots);
+		if (ret < 0)
+			return ret;
 		break;
 	case XA_END_DAMAGE:
 		if (!xa_is_lost(xa, &descent, idx))
@@ -238,12 +246,26 @@ static xa_entry_t
 cmpxchg_one(struct xarray *xa, uint32_t idx, xa_entry_t old, xa_entry_t entry, bool locked)
 {
 	struct xa_descent descent;
+	xa_entry_t found;
 	int ret;
 
 	if (UNLIKELY(idx >= array_end(xa)))
 		return xa_mk_err(-ENXIO);
 	switch (xa_descend(xa, idx, &descent)) {
 	case XA_END_LEAF:
+		/* Nothing is copied for an answer. */
+		found = xa_decode_at(xa->place_key, idx, xa_slot_read(&descent.slots[idx & XA_CHUNK_MASK]));
+		if (xa_is_err(found))
+			return found;
+		if (found != old) {
+			flush_seen(xa, &descent.slots[idx & XA_CHUNK_MASK], 1);
+			return found;
+		}
+		if (LIKELY(xa_may_store(xa, idx, &descent.slots)))
+			break;
+		ret = make_leaf(xa, idx, locked, &descent.slots);
+		if (ret < 0)
+			return xa_mk_err(ret);
 		break;
 	case XA_END_DAMAGE:
 		if (!xa_is_lost(xa, &descent, idx))

@@ -67,6 +67,14 @@
  *  D.1 When no page can be had, or set_root fails, the tree is as it was and
  *	the pages are given back.
  *
+ * E. Sharing (xa_share.c)
+ *  E.1 A node that has an owner beside this array does not change: it is
+ *	copied before, with all nodes above it that have one, too.
+ *  E.2 A copy says what the node says: a crash between the links of the copies
+ *	leaves the same entries, whichever nodes are reached.
+ *  E.3 No array stores in a node while readers or writers of another one may be
+ *	inside: a node that was left keeps its owner for a grace period.
+ *
  * REJECTED
  *
  * - A count of entries in each node, to know when it is empty: a second word
@@ -104,6 +112,7 @@ xa_init(struct xarray *xa, const struct xa_memory_ops *ops, void *memory, struct
 	atomic_init(&xa->unlinking, false);
 	atomic_init(&xa->nr_unlinks, 0);
 	atomic_init(&xa->damaged_root, false);
+	atomic_init(&xa->may_share, false);
 	atomic_init(&xa->end, (uint64_t)XA_MAX_INDEX + 1);
 	atomic_init(&xa->nr_nodes, 0);
 	if (pthread_mutex_init(&xa->lock, NULL) != 0)
@@ -136,7 +145,7 @@ xa_enter(struct xarray *xa)
 	if (LIKELY(!atomic_load_explicit(&xa->unlinking, memory_order_acquire)))
 		return false;
 	xa_read_unlock();
-	pthread_mutex_lock(&xa->lock);
+	xa_lock(xa);
 	return true;
 }
 
@@ -144,7 +153,7 @@ void
 xa_leave(struct xarray *xa, bool locked)
 {
 	if (UNLIKELY(locked))
-		pthread_mutex_unlock(&xa->lock);
+		xa_unlock(xa);
 	else
 		xa_read_unlock();
 }
@@ -152,9 +161,9 @@ xa_leave(struct xarray *xa, bool locked)
 void
 xa_set_end(struct xarray *xa, uint64_t end)
 {
-	pthread_mutex_lock(&xa->lock);
+	xa_lock(xa);
 	atomic_store(&xa->end, end);
-	pthread_mutex_unlock(&xa->lock);
+	xa_unlock(xa);
 	/* Who asked for the end before it changed has left when this is over (xa_enter()). */
 	xa_synchronize();
 }
@@ -200,6 +209,28 @@ give_back:
 	return ret;
 }
 
+void
+xa_write_node(struct xarray *xa, uint32_t pfn, const uint64_t *slots)
+{
+	pm_copy(xa->pm, xa_map(xa, pfn), slots, XA_CHUNK_SIZE * sizeof *slots, PM_SITE_XA_NODE_COPY);
+}
+
+void
+xa_fence_nodes(struct xarray *xa)
+{
+	pm_fence(xa->pm, PM_SITE_XA_NODE_FENCE);
+}
+
+void
+xa_publish_link(struct xarray *xa, pm_slot *slot, uint64_t link)
+{
+	atomic_store(&xa->linking, true);
+	pm_store(xa->pm, slot, htole64(link), PM_SITE_XA_LINK_STORE);
+	pm_flush(xa->pm, slot, sizeof *slot, PM_SITE_XA_LINK_FLUSH);
+	pm_fence(xa->pm, PM_SITE_XA_LINK_FENCE);
+	atomic_store(&xa->linking, false);
+}
+
 /*
  * Write the next new node: holes (or, where it stands for what is lost, slots
  * that say so), but for the link @low at its slot 0 and the link @at_idx at
@@ -225,7 +256,7 @@ write_node(struct xarray *xa, struct new_nodes *nodes, unsigned int level, uint3
 			slot = at_idx;
 		slots[i] = htole64(slot);
 	}
-	pm_copy(xa->pm, xa_map(xa, pfn), slots, sizeof slots, PM_SITE_XA_NODE_COPY);
+	xa_write_node(xa, pfn, slots);
 	return xa_node_at(xa->place_key, level, first, pfn);
 }
 
@@ -247,7 +278,7 @@ write_path(struct xarray *xa, struct new_nodes *nodes, unsigned int level, uint3
 static void
 fence_nodes(struct xarray *xa, const struct new_nodes *nodes)
 {
-	pm_fence(xa->pm, PM_SITE_XA_NODE_FENCE);
+	xa_fence_nodes(xa);
 	atomic_fetch_add_explicit(&xa->nr_nodes, nodes->nr, memory_order_relaxed);
 }
 
@@ -270,16 +301,12 @@ link_path(struct xarray *xa, const struct xa_descent *hole, uint32_t idx)
 	link = write_path(xa, &nodes, hole->level - 1, idx);
 	fence_nodes(xa, &nodes);
 
-	atomic_store(&xa->linking, true);
 	/*
 	 * Publish.  Durable before: the new nodes, as a whole path.  A crash
 	 * right after it leaves the hole or the path, which holds nothing (or
 	 * says of nothing more that it is lost).
 	 */
-	pm_store(xa->pm, slot, htole64(link), PM_SITE_XA_LINK_STORE);
-	pm_flush(xa->pm, slot, sizeof *slot, PM_SITE_XA_LINK_FLUSH);
-	pm_fence(xa->pm, PM_SITE_XA_LINK_FENCE);
-	atomic_store(&xa->linking, false);
+	xa_publish_link(xa, slot, link);
 	return 0;
 }
 
@@ -334,8 +361,10 @@ int
 xa_make_leaf(struct xarray *xa, uint32_t idx, pm_slot **ret_leaf)
 {
 	struct xa_descent descent;
-	int ret;
+	int ret = xa_unshare(xa, idx, 1, 0);
 
+	if (ret < 0)
+		return ret;
 	switch (xa_descend(xa, idx, &descent)) {
 	case XA_END_LEAF:
 		*ret_leaf = descent.slots;
@@ -374,9 +403,9 @@ xa_reserve(struct xarray *xa, uint32_t first, uint32_t last)
 		if (end == XA_END_DAMAGE && !xa_is_lost(xa, &descent, (uint32_t)idx)) {
 			ret = -EIO;
 		} else if (end != XA_END_LEAF) {
-			pthread_mutex_lock(&xa->lock);
+			xa_lock(xa);
 			ret = idx < atomic_load(&xa->end) ? xa_make_leaf(xa, (uint32_t)idx, &leaf) : -ENXIO;
-			pthread_mutex_unlock(&xa->lock);
+			xa_unlock(xa);
 		}
 		idx = (uint64_t)xa_span_last(1, (uint32_t)idx) + 1;
 	}
