@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,19 +15,6 @@ struct copy {
 	struct file_end end;
 	bool failed; /* this end */
 };
-
-int
-end_failed(struct file_end *end, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (interrupted || end->why[0] != '\0')
-		return -1;
-	va_start(ap, fmt);
-	vsnprintf(end->why, sizeof end->why, fmt, ap);
-	va_end(ap);
-	return -1;
-}
 
 /* The end failed before anything was asked for. */
 static int

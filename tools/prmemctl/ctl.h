@@ -78,17 +78,19 @@ const struct command *find_command(const char *name);
 int parse_args(const struct command *command, int argc, char **argv, struct args *ret_args, int *ret_exit);
 void print_help(void);
 void print_command_help(const struct command *command);
-/* A word of the command line, for a message: an empty one is to be seen. */
-const char *or_quotes(const char *text);
 
-/* Set by SIGINT and the like: end in good order. */
+/* interrupt.c */
+/* Set by SIGINT and the like, once they are caught: end in good order. */
 extern volatile sig_atomic_t interrupted;
+void catch_signals(void);
 
 /* say.c */
 void say_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int failed(const struct args *args, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int exit_for(const struct args *args, int code);
 bool on_terminal(int fd);
+/* A word of the command line, for a message: an empty one is to be seen. */
+const char *or_quotes(const char *text);
 
 /* size.c */
 #define SIZE_TEXT_BYTES 32
@@ -105,11 +107,19 @@ const char *date_text(uint64_t seconds, char text[SIZE_TEXT_BYTES]);
  */
 char *find_pool(const char *name, struct args *args);
 
-/* session.c */
+/* answer.c */
 struct json_object *new_request(const char *verb);
 void ask_text(struct json_object *request, const char *key, const char *text);
 void ask_number(struct json_object *request, const char *key, uint64_t number);
 void ask_flag(struct json_object *request, const char *key);
+void print_json(struct json_object *object);
+/* Fields of results. */
+const char *text_in(struct json_object *object, const char *key);
+uint64_t number_in(struct json_object *object, const char *key);
+bool flag_in(struct json_object *object, const char *key);
+struct json_object *part_in(struct json_object *object, const char *key);
+
+/* session.c */
 /*
  * Have a request answered, by a server or by opening the pool; the request is
  * put.  Return: 0 and *ret_result, to be put; or the exit status, and said why.
@@ -122,13 +132,6 @@ int ask_with_end(const struct args *args, struct json_object *request, const str
 /* The same as ask(), and the result is printed: as JSON, or by @print. */
 int ask_and_print(const struct args *args, struct json_object *request,
 		  void (*print)(const struct args *args, struct json_object *result));
-void print_json(struct json_object *object);
-
-/* Fields of results. */
-const char *text_in(struct json_object *object, const char *key);
-uint64_t number_in(struct json_object *object, const char *key);
-bool flag_in(struct json_object *object, const char *key);
-struct json_object *part_in(struct json_object *object, const char *key);
 
 /* progress.c */
 struct progress {

@@ -136,12 +136,6 @@ print_command_help(const struct command *c)
 	}
 }
 
-const char *
-or_quotes(const char *text)
-{
-	return *text != '\0' ? text : "\"\"";
-}
-
 static bool
 take_size(const char *name, const char *text, uint64_t *ret_bytes)
 {

@@ -69,3 +69,9 @@ on_terminal(int fd)
 {
 	return isatty(fd) != 0;
 }
+
+const char *
+or_quotes(const char *text)
+{
+	return *text != '\0' ? text : "\"\"";
+}
