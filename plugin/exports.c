@@ -3,8 +3,9 @@
  * Exports: every disk of the pool, found when a client asks, so that a disk
  * made a moment ago is served at once; with disk=, that one under any name.
  */
+#include "plugin/exports.h"
+
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 #include <time.h>
 
 #include "plugin/params.h"
-#include "plugin/plugin.h"
+#include "plugin/say.h"
+#include "plugin/start.h"
 
 #define DESCRIPTION_BYTES 512
 
@@ -22,24 +24,6 @@
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handle *open_handles;
-
-const char *
-size_text(uint64_t bytes, char text[SIZE_TEXT_BYTES])
-{
-	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	unsigned int unit = 0;
-
-	while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes >> (10 * (unit + 1)) > 0)
-		unit++;
-	if (bytes == 1)
-		snprintf(text, SIZE_TEXT_BYTES, "1 byte");
-	else if ((bytes & ((UINT64_C(1) << (10 * unit)) - 1)) == 0)
-		snprintf(text, SIZE_TEXT_BYTES, "%" PRIu64 " %s", bytes >> (10 * unit), units[unit]);
-	else
-		snprintf(text, SIZE_TEXT_BYTES, "%.1f %s (%" PRIu64 " bytes)",
-			 (double)bytes / (double)(UINT64_C(1) << (10 * unit)), units[unit], bytes);
-	return text;
-}
 
 /* describe() - one line about a disk. */
 static void

@@ -6,13 +6,16 @@
  * make it without the operating system's help; prmem_sync() is that help, and
  * does nothing on persistent memory.  So FUA is the operation and a sync.
  */
+#include "plugin/io.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
-#include "plugin/plugin.h"
+#include "plugin/exports.h"
+#include "plugin/start.h"
 
 /*
  * nbdkit keeps all extents of an answer in memory; 2^16 of them are as much as

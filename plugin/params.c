@@ -2,6 +2,8 @@
 /*
  * Parsing the parameters.  Each error is one line: what, where, what to do.
  */
+#include "plugin/params.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "plugin/params.h"
-#include "plugin/plugin.h"
+#include "plugin/nbdkit.h"
+#include "plugin/say.h"
 
 struct params params = {
 	.format = PRMEM_FORMAT_AUTO,

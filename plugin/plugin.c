@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nbdkit-prmem-plugin: life cycle and registration.
+ * nbdkit-prmem-plugin: life cycle and registration.  The plugin translates:
+ * parameters into prmem_open() and prmem_disk_create(), NBD requests into
+ * prmem_disk_...(), and errors into one line and an NBD error.  It knows
+ * nothing of pages.
  *
  *	.load            see whether nbdkit was started with -r
  *	.config...       parameters (params.c)
@@ -14,13 +17,18 @@
  * cases in which .after_fork came.
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
 #include "control/server.h"
+#include "plugin/exports.h"
+#include "plugin/io.h"
 #include "plugin/params.h"
-#include "plugin/plugin.h"
+#include "plugin/readonly.h"
+#include "plugin/say.h"
+#include "plugin/start.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -32,27 +40,8 @@
  */
 #define MAX_REQUEST_BYTES (UINT32_C(64) << 20)
 
-struct prmem_pool *the_pool;
-
 static bool read_only;
-static bool serving;
 static struct control_server *control;
-
-void
-say(const char *fmt, ...)
-{
-	char line[600];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	/* Before the fork it is no error, and the person is still there. */
-	if (serving)
-		nbdkit_error("%s", line);
-	else
-		fprintf(stderr, "nbdkit: prmem: %s\n", line);
-}
 
 static void
 plugin_load(void)
@@ -102,7 +91,7 @@ start_control(void)
 static int
 plugin_after_fork(void)
 {
-	serving = true;
+	say_to_log();
 	prmem_after_fork(the_pool);
 	/*
 	 * For the machine that is its own client: memory that this process

@@ -14,14 +14,14 @@
  * argument "-r"; arguments in an @file) nothing is lost: an export is
  * writable only if both this and nbdkit's own word in .open allow it.
  */
+#include "plugin/readonly.h"
+
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "plugin/plugin.h"
 
 static const char short_options[] = "46D:e:fg:i:nop:P:rst:u:U:vV";
 

@@ -7,6 +7,8 @@
  * start that fails after that takes back what it made: its disks, and a pool
  * file that was not there before.
  */
+#include "plugin/start.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "plugin/nbdkit.h"
 #include "plugin/params.h"
-#include "plugin/plugin.h"
+#include "plugin/say.h"
 
 #define MIB (UINT64_C(1) << 20)
+
+struct prmem_pool *the_pool;
 
 /* What the pool holds, as one listing saw it. */
 struct found_disks {
