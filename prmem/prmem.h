@@ -37,12 +37,12 @@ extern "C" {
 #define PRMEM_PAGE_SIZE (UINT64_C(1) << PRMEM_PAGE_SHIFT)
 
 #define PRMEM_POOL_SIZE_MIN (UINT64_C(256) << 10) /* smallest pool, bytes */
-#define PRMEM_POOL_SIZE_MAX (UINT64_C(16) << 40)  /* 2^32 pages, bytes */
-#define PRMEM_DISK_SIZE_MAX (UINT64_C(16) << 40)  /* 2^32 pages, bytes */
-#define PRMEM_NAME_MAX 63                         /* characters, without the NUL */
+#define PRMEM_POOL_SIZE_MAX (UINT64_C(16) << 40) /* 2^32 pages, bytes */
+#define PRMEM_DISK_SIZE_MAX (UINT64_C(16) << 40) /* 2^32 pages, bytes */
+#define PRMEM_NAME_MAX 63 /* characters, without the NUL */
 #define PRMEM_DESCRIPTION_MAX 255
-#define PRMEM_ORDER_MAX 18     /* largest run: 2^18 pages, 1 GiB */
-#define PRMEM_ALLOC_MAX 4080   /* largest buffer of prmem_alloc(), bytes */
+#define PRMEM_ORDER_MAX 18 /* largest run: 2^18 pages, 1 GiB */
+#define PRMEM_ALLOC_MAX 4080 /* largest buffer of prmem_alloc(), bytes */
 
 #define PRMEM_SUBSYSTEM_RAMDISK "ramdisk"
 
@@ -51,26 +51,27 @@ struct prmem_instance;
 struct prmem_disk;
 
 struct prmem_error {
-	int code;          /* the negative errno that is also returned */
+	int code; /* the negative errno that is also returned */
 	char message[480]; /* one line: what, where, what to do; no newline */
 };
 
 /* ------------------------------------------------------------------ pools */
 
 enum prmem_format {
-	PRMEM_FORMAT_AUTO,  /* format where nothing can be lost: new or blank */
+	PRMEM_FORMAT_AUTO, /* format where nothing can be lost: new or blank */
 	PRMEM_FORMAT_NEVER, /* only open */
 	PRMEM_FORMAT_FORCE, /* format, whatever is there */
 };
 
 struct prmem_open_args {
-	const char *path;            /* device-DAX node or file */
-	uint64_t pool_size_bytes;    /* of a new file; 0: refuse to make one */
-	const char *label;           /* of a new pool, up to 63 characters; NULL for none */
+	const char *path; /* device-DAX node or file */
+	uint64_t pool_size_bytes; /* of a new file; 0: refuse to make one */
+	const char *label; /* of a new pool, up to 63 characters; NULL for none */
 	enum prmem_format format;
-	bool read_only;              /* change not a byte, share the lock */
+	bool read_only; /* change not a byte, share the lock */
 	unsigned int nr_mark_threads; /* of the walk at open; 0: one a CPU, at most 8 */
-	const char *const *region_paths; /* where added regions may lie, when not where they were; NULL-ended, or NULL */
+	const char *const
+		*region_paths; /* where added regions may lie, when not where they were; NULL-ended, or NULL */
 	bool degraded; /* with read_only: open it also when an added region is missing */
 	/* Told what a person should know (repairs, what world it is), or NULL. */
 	void (*notice)(void *opaque, const char *message);
@@ -152,21 +153,21 @@ void prmem_after_fork(struct prmem_pool *pool);
 int prmem_sync(struct prmem_pool *pool);
 
 struct prmem_pool_info {
-	uint64_t size_bytes;     /* the pool, its metadata included */
-	uint64_t nr_pages;       /* all pages */
-	uint64_t nr_free;        /* pages nothing reaches */
-	uint64_t nr_kept_back;   /* of these, kept for overwriting */
-	uint64_t nr_reserved;    /* pages promised to disks and not yet used */
-	uint64_t nr_damaged;     /* slots found damaged by the walk at open */
-	uint64_t nr_bad;         /* pages put aside because their memory went bad */
+	uint64_t size_bytes; /* the pool, its metadata included */
+	uint64_t nr_pages; /* all pages */
+	uint64_t nr_free; /* pages nothing reaches */
+	uint64_t nr_kept_back; /* of these, kept for overwriting */
+	uint64_t nr_reserved; /* pages promised to disks and not yet used */
+	uint64_t nr_damaged; /* slots found damaged by the walk at open */
+	uint64_t nr_bad; /* pages put aside because their memory went bad */
 	uint64_t low_space_bytes; /* see prmem_set_low_space(); 0: no threshold */
-	uint64_t created_s;      /* seconds since 1970 */
+	uint64_t created_s; /* seconds since 1970 */
 	uint32_t nr_instances;
 	uint32_t nr_regions;
 	uint32_t version;
-	bool is_pmem;            /* a fence makes durable (else prmem_sync()) */
+	bool is_pmem; /* a fence makes durable (else prmem_sync()) */
 	bool read_only;
-	bool is_low;             /* fewer bytes than the threshold are left */
+	bool is_low; /* fewer bytes than the threshold are left */
 	char uuid[37];
 	char label[64];
 	char read_only_why[160]; /* empty unless the pool went read-only by itself */
@@ -213,9 +214,9 @@ void prmem_set_low_space(struct prmem_pool *pool, uint64_t low_bytes);
 int prmem_grow(struct prmem_pool *pool, uint64_t size_bytes, struct prmem_error *err);
 
 struct prmem_region_args {
-	const char *path;          /* device-DAX node or file */
+	const char *path; /* device-DAX node or file */
 	uint64_t region_size_bytes; /* of a new file; 0: refuse to make one */
-	bool force;                /* whatever is there, it is lost */
+	bool force; /* whatever is there, it is lost */
 };
 
 /*
@@ -224,10 +225,9 @@ struct prmem_region_args {
  * It must be of the pool's kind: persistent memory, or not.
  * Context, Persistence: as prmem_grow().
  * Return: 0; -EMEDIUMTYPE (there is something on it), -EEXIST (it is a part of
- *   this pool already, or a copy of one; forced, too), -EBUSY (somebody has it), -EINVAL (too small, not its kind), -ENOSPC (the pool has as many
- *   regions as it can have, or 16 TiB), -EROFS, -ENOMEM, -EIO, or what the
- *   system said.  On failure the pool is as it was, and a file that was to be
- *   made is not there.
+ *   this pool already, or a copy of one; forced, too), -EBUSY (somebody has it), -EINVAL (too small, not its kind),
+ * -ENOSPC (the pool has as many regions as it can have, or 16 TiB), -EROFS, -ENOMEM, -EIO, or what the system said.  On
+ * failure the pool is as it was, and a file that was to be made is not there.
  */
 int prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, struct prmem_error *err);
 
@@ -236,7 +236,7 @@ struct prmem_region_info {
 	uint64_t nr_pages;
 	bool is_missing; /* in a pool that was opened read-only without it */
 	char path[256];
-	char uuid[37];   /* of the pool for the first one */
+	char uuid[37]; /* of the pool for the first one */
 };
 
 /*
@@ -250,16 +250,16 @@ int prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem
 
 enum prmem_finding_kind {
 	PRMEM_FOUND_SUPERBLOCK, /* a copy of the superblock, or a region's header */
-	PRMEM_FOUND_DIRECTORY,  /* the index of instances: instances cannot be found */
-	PRMEM_FOUND_RECORD,     /* an instance's record: it cannot be opened */
-	PRMEM_FOUND_NODE,       /* a node of an index: a range cannot be read */
-	PRMEM_FOUND_ENTRY,      /* single entries of an index cannot be read */
-	PRMEM_FOUND_CONTENT,    /* content does not match its checksum */
-	PRMEM_FOUND_MEMORY,     /* content cannot be read at all: bad memory */
-	PRMEM_FOUND_SHARED,     /* two entries name one page */
-	PRMEM_FOUND_FREE,       /* an entry names a page that counts as free */
-	PRMEM_FOUND_LOST,       /* known as lost since an earlier repair: no damage any more */
-	PRMEM_FOUND_BEHIND,     /* a copy of the superblock that a crash left behind the other one: no damage */
+	PRMEM_FOUND_DIRECTORY, /* the index of instances: instances cannot be found */
+	PRMEM_FOUND_RECORD, /* an instance's record: it cannot be opened */
+	PRMEM_FOUND_NODE, /* a node of an index: a range cannot be read */
+	PRMEM_FOUND_ENTRY, /* single entries of an index cannot be read */
+	PRMEM_FOUND_CONTENT, /* content does not match its checksum */
+	PRMEM_FOUND_MEMORY, /* content cannot be read at all: bad memory */
+	PRMEM_FOUND_SHARED, /* two entries name one page */
+	PRMEM_FOUND_FREE, /* an entry names a page that counts as free */
+	PRMEM_FOUND_LOST, /* known as lost since an earlier repair: no damage any more */
+	PRMEM_FOUND_BEHIND, /* a copy of the superblock that a crash left behind the other one: no damage */
 };
 
 /*
@@ -270,19 +270,19 @@ struct prmem_finding {
 	enum prmem_finding_kind kind;
 	const char *subsystem; /* of the instance; "" where it is none's */
 	const char *name;
-	bool is_disk;          /* off and len_bytes are of the disk's bytes; */
-	uint64_t off;          /* else of indices of the instance's array */
+	bool is_disk; /* off and len_bytes are of the disk's bytes; */
+	uint64_t off; /* else of indices of the instance's array */
 	uint64_t len_bytes;
-	bool repaired;         /* prmem_repair(): it is whole again */
-	const char *text;      /* in words, one line, without what stands above */
+	bool repaired; /* prmem_repair(): it is whole again */
+	const char *text; /* in words, one line, without what stands above */
 };
 
 #define PRMEM_CHECK_SCRUB 1u /* read all content and verify its checksums */
 
 struct prmem_check_args {
-	unsigned int flags;          /* PRMEM_CHECK_... */
-	const char *disk;            /* only this one; NULL for all that is in the pool */
-	uint64_t max_bytes_per_s;    /* of the scrub, so as not to be in the way; 0: no limit */
+	unsigned int flags; /* PRMEM_CHECK_... */
+	const char *disk; /* only this one; NULL for all that is in the pool */
+	uint64_t max_bytes_per_s; /* of the scrub, so as not to be in the way; 0: no limit */
 	/*
 	 * Called now and then, in units of pages; @total is an estimate while
 	 * the pool is written to.  Returns 0 to go on; anything else ends the
@@ -302,17 +302,17 @@ struct prmem_check_args {
 
 struct prmem_check_result {
 	uint64_t nr_instances;
-	uint64_t nr_nodes;       /* nodes of all indices */
-	uint64_t nr_entries;     /* entries of all instances */
-	uint64_t nr_pages;       /* pages of the pool that are reached */
-	uint64_t nr_findings;    /* reported, PRMEM_FOUND_LOST and _BEHIND left out */
-	uint64_t nr_damaged;     /* indices that cannot be reached */
-	uint64_t nr_crc_errors;  /* pages, runs, buffers and data whose content is damaged */
-	uint64_t nr_shared;      /* pages that two entries name */
-	uint64_t nr_leaked;      /* pages neither reached, nor free, nor put aside: 0 when nobody else uses the pool */
-	uint64_t nr_lost;        /* indices known as lost; prmem_repair(): given up */
+	uint64_t nr_nodes; /* nodes of all indices */
+	uint64_t nr_entries; /* entries of all instances */
+	uint64_t nr_pages; /* pages of the pool that are reached */
+	uint64_t nr_findings; /* reported, PRMEM_FOUND_LOST and _BEHIND left out */
+	uint64_t nr_damaged; /* indices that cannot be reached */
+	uint64_t nr_crc_errors; /* pages, runs, buffers and data whose content is damaged */
+	uint64_t nr_shared; /* pages that two entries name */
+	uint64_t nr_leaked; /* pages neither reached, nor free, nor put aside: 0 when nobody else uses the pool */
+	uint64_t nr_lost; /* indices known as lost; prmem_repair(): given up */
 	uint64_t nr_scrubbed_bytes;
-	uint64_t nr_repaired;    /* prmem_repair(): findings that are whole again */
+	uint64_t nr_repaired; /* prmem_repair(): findings that are whole again */
 };
 
 /*
@@ -370,8 +370,8 @@ struct prmem_op_stats {
 struct prmem_stats {
 	struct prmem_op_stats read;
 	struct prmem_op_stats write;
-	struct prmem_op_stats trim;  /* prmem_disk_zero() */
-	uint64_t nr_crc_errors;      /* pages read that did not match their checksum */
+	struct prmem_op_stats trim; /* prmem_disk_zero() */
+	uint64_t nr_crc_errors; /* pages read that did not match their checksum */
 };
 
 /*
@@ -387,7 +387,7 @@ void prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats);
 /* -------------------------------------------------------------- instances */
 
 #define PRMEM_CREATE 1u /* make it if it does not exist */
-#define PRMEM_EXCL 2u   /* with PRMEM_CREATE: -EEXIST if it does */
+#define PRMEM_EXCL 2u /* with PRMEM_CREATE: -EEXIST if it does */
 
 /*
  * prmem_get() - find, or make, a named instance.
@@ -411,16 +411,16 @@ struct prmem_instance_info {
 	char name[PRMEM_NAME_MAX + 1];
 	char description[PRMEM_DESCRIPTION_MAX + 1];
 	char uuid[37];
-	uint64_t created_s;    /* seconds since 1970 */
-	uint64_t size_bytes;   /* of a disk; 0 for other instances */
-	uint64_t nr_entries;   /* pages its XArray holds */
-	uint64_t nr_nodes;     /* nodes of its XArray */
-	uint64_t nr_damaged;   /* slots found damaged at open */
-	uint64_t nr_promised;  /* pages and nodes that are reserved for it and not used yet */
-	uint32_t nr_handles;   /* times it is open, the caller's own included */
+	uint64_t created_s; /* seconds since 1970 */
+	uint64_t size_bytes; /* of a disk; 0 for other instances */
+	uint64_t nr_entries; /* pages its XArray holds */
+	uint64_t nr_nodes; /* nodes of its XArray */
+	uint64_t nr_damaged; /* slots found damaged at open */
+	uint64_t nr_promised; /* pages and nodes that are reserved for it and not used yet */
+	uint32_t nr_handles; /* times it is open, the caller's own included */
 	bool read_only;
 	bool reserved;
-	bool damaged;          /* its root cannot be read */
+	bool damaged; /* its root cannot be read */
 };
 
 void prmem_instance_info(struct prmem_instance *inst, struct prmem_instance_info *ret_info);
@@ -537,10 +537,10 @@ void prmem_give_back(struct prmem_instance *inst, struct prmem_loan *loan);
 
 struct prmem_disk_args {
 	const char *name;
-	uint64_t size_bytes;     /* 1 to PRMEM_DISK_SIZE_MAX */
+	uint64_t size_bytes; /* 1 to PRMEM_DISK_SIZE_MAX */
 	const char *description; /* or NULL */
 	bool read_only;
-	bool reserve;            /* promise room for all of it now */
+	bool reserve; /* promise room for all of it now */
 };
 
 /*
@@ -613,8 +613,8 @@ int prmem_disk_resize(struct prmem_pool *pool, const char *name, uint64_t size_b
  * What prmem_disk_set() changes: what is not NULL.
  */
 struct prmem_disk_changes {
-	const bool *read_only;   /* handles that are open stay as they are */
-	const bool *reserve;     /* promise room for all of it, or give the promise up */
+	const bool *read_only; /* handles that are open stay as they are */
+	const bool *reserve; /* promise room for all of it, or give the promise up */
 	const char *description;
 };
 
@@ -628,7 +628,7 @@ int prmem_disk_set(struct prmem_pool *pool, const char *name, const struct prmem
 		   struct prmem_error *err);
 
 #define PRMEM_REMOVE_FORCE 1u /* also while it is open: later calls answer -ESHUTDOWN */
-#define PRMEM_REMOVE_WIPE 2u  /* overwrite its pages with zeroes before they are free */
+#define PRMEM_REMOVE_WIPE 2u /* overwrite its pages with zeroes before they are free */
 
 /*
  * prmem_disk_remove() - remove a disk.
