@@ -396,7 +396,7 @@ control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted,
 {
 	struct control_client *client;
 	struct prmem_probe_info info;
-	int r = prmem_probe(pool_path, &info, err);
+	int r = prmem_probe(pool_path, &info, sizeof info, err);
 
 	if (r < 0)
 		return r;

@@ -249,7 +249,7 @@ control_server_start(const struct control_server_args *args, struct control_serv
 		return verb_error(err, -ENOMEM, "control socket: out of memory");
 	server->control = (struct control){.pool = args->pool, .path = args->path, .served = true};
 	server->log = args->log;
-	prmem_pool_info(args->pool, &info);
+	prmem_pool_info(args->pool, &info, sizeof info);
 	make_greeting(server, info.uuid);
 	r = find_place(server, info.uuid, err);
 	if (r < 0) {

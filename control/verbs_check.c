@@ -102,7 +102,8 @@ run_check(const struct control *control, struct json_object *request, unsigned i
 	int r;
 
 	json_object_object_add(result, "findings", list.findings);
-	r = repair ? prmem_repair(control->pool, &args, &check, err) : prmem_check(control->pool, &args, &check, err);
+	r = repair ? prmem_repair(control->pool, &args, sizeof args, &check, sizeof check, err)
+		   : prmem_check(control->pool, &args, sizeof args, &check, sizeof check, err);
 	if (r < 0)
 		return r;
 	put_number(result, "findings_left_out", list.nr_left_out);

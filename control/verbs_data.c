@@ -160,7 +160,7 @@ import_start(struct import *m, struct prmem_error *err)
 		.name = m->name,
 		.size_bytes = m->size_bytes != 0 ? m->size_bytes : PRMEM_DISK_SIZE_MAX,
 	};
-	int r = prmem_disk_begin(m->control->pool, &args, &m->disk, err);
+	int r = prmem_disk_begin(m->control->pool, &args, sizeof args, &m->disk, err);
 
 	if (r == -EBUSY)
 		return verb_error(err, r, "disk %s: another import of it is under way", m->name);

@@ -19,7 +19,7 @@ verb_create(const struct control *control, struct json_object *request, struct j
 		.read_only = get_flag(request, "read_only"),
 		.reserve = get_flag(request, "reserve"),
 	};
-	int r = prmem_disk_create(control->pool, &args, err);
+	int r = prmem_disk_create(control->pool, &args, sizeof args, err);
 
 	return r < 0 ? r : report_disk(control, args.name, result, err);
 }
@@ -108,7 +108,7 @@ verb_set(const struct control *control, struct json_object *request, struct json
 
 	if (changes.read_only == NULL && changes.reserve == NULL && changes.description == NULL)
 		return verb_error(err, -EINVAL, "disk %.80s: nothing was said that is to be set", name);
-	r = prmem_disk_set(control->pool, name, &changes, err);
+	r = prmem_disk_set(control->pool, name, &changes, sizeof changes, err);
 	return r < 0 ? r : report_disk(control, name, result, err);
 }
 

@@ -27,7 +27,7 @@ verb_set_pool(const struct control *control, struct json_object *request, struct
 		return r;
 	if (has_key(request, "low_space"))
 		prmem_set_low_space(control->pool, get_number(request, "low_space", 0));
-	prmem_pool_info(control->pool, &info);
+	prmem_pool_info(control->pool, &info, sizeof info);
 	put_text(result, "label", info.label);
 	put_number(result, "low_space", info.low_space_bytes);
 	return 0;
@@ -50,14 +50,14 @@ verb_grow(const struct control *control, struct json_object *request, struct jso
 		return verb_error(err, -EINVAL, "grow needs a size, or what is to be added");
 	if (region.path != NULL && region.path[0] != '/')
 		return verb_error(err, -EINVAL, "%.200s: not an absolute path", region.path);
-	prmem_pool_info(control->pool, &before);
+	prmem_pool_info(control->pool, &before, sizeof before);
 	if (region.path != NULL)
-		r = prmem_add_region(control->pool, &region, err);
+		r = prmem_add_region(control->pool, &region, sizeof region, err);
 	else
 		r = prmem_grow(control->pool, get_number(request, "size", 0), err);
 	if (r < 0)
 		return r;
-	prmem_pool_info(control->pool, &after);
+	prmem_pool_info(control->pool, &after, sizeof after);
 	put_number(result, "size_before", before.size_bytes);
 	put_number(result, "size", after.size_bytes);
 	put_number(result, "regions", after.nr_regions);

@@ -34,7 +34,7 @@ add_regions(const struct control *control, unsigned int nr, struct json_object *
 		struct json_object *object = json_object_new_object();
 		struct prmem_region_info region;
 
-		if (prmem_region_info(control->pool, i, &region) < 0) {
+		if (prmem_region_info(control->pool, i, &region, sizeof region) < 0) {
 			json_object_put(object);
 			continue;
 		}
@@ -57,7 +57,7 @@ verb_info(const struct control *control, struct json_object *request, struct jso
 	uint64_t taken;
 
 	(void)request, (void)err;
-	prmem_pool_info(control->pool, &info);
+	prmem_pool_info(control->pool, &info, sizeof info);
 	(void)prmem_list(control->pool, PRMEM_SUBSYSTEM_RAMDISK, sum_up, &sums);
 	taken = info.nr_kept_back + info.nr_reserved;
 	put_text(result, "uuid", info.uuid);
@@ -192,7 +192,7 @@ verb_map(const struct control *control, struct json_object *request, struct json
 		json_object_put(names);
 		return verb_error(err, -EINVAL, "map: 1 to %d cells", CELLS_MAX);
 	}
-	prmem_pool_info(control->pool, &info);
+	prmem_pool_info(control->pool, &info, sizeof info);
 	put_number(result, "size", info.size_bytes);
 	put_number(result, "allocated", (info.nr_pages - info.nr_free) * PRMEM_PAGE_SIZE);
 	if (disk != NULL)

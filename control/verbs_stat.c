@@ -93,8 +93,8 @@ verb_stat(const struct control *control, struct json_object *request, struct jso
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	put_number(result, "time_ms", (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
-	prmem_pool_info(control->pool, &info);
-	prmem_pool_stats(control->pool, &stats);
+	prmem_pool_info(control->pool, &info, sizeof info);
+	prmem_pool_stats(control->pool, &stats, sizeof stats);
 	put_text(pool, "uuid", info.uuid);
 	put_number(pool, "pages", info.nr_pages - info.nr_free);
 	put_number(pool, "pages_free", info.nr_free);
@@ -111,7 +111,7 @@ verb_stat(const struct control *control, struct json_object *request, struct jso
 		struct json_object *disk = json_object_array_get_idx(listing.disks, i);
 
 		/* Removed in between: it is not there any more. */
-		if (prmem_disk_stats(control->pool, get_text(disk, "name"), &stats) < 0)
+		if (prmem_disk_stats(control->pool, get_text(disk, "name"), &stats, sizeof stats) < 0)
 			json_object_array_del_idx(listing.disks, i, 1);
 		else
 			add_stats(disk, &stats);

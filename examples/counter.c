@@ -21,7 +21,7 @@ main(int argc, char **argv)
 	struct prmem_instance *counter;
 	xa_entry_t old, seen;
 
-	if (prmem_open(&args, &pool, &err) < 0 ||
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0 ||
 	    prmem_get(pool, "example", "counter", PRMEM_CREATE, &counter, &err) < 0) {
 		fprintf(stderr, "counter: %s\n", err.message);
 		return 1;

@@ -29,7 +29,7 @@ main(int argc, char **argv)
 	struct prmem_error err;
 	struct prmem_pool *pool;
 
-	if (prmem_open(&args, &pool, &err) < 0) {
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0) {
 		fprintf(stderr, "list-instances: %s\n", err.message);
 		return 1;
 	}

@@ -24,7 +24,7 @@ main(int argc, char **argv)
 	uint32_t idx;
 	int status = 0;
 
-	if (prmem_open(&args, &pool, &err) < 0 ||
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0 ||
 	    prmem_get(pool, PRMEM_SUBSYSTEM_RAMDISK, argv[2], 0, &disk, &err) < 0) {
 		fprintf(stderr, "read-in-place: %s\n", err.message);
 		return 1;

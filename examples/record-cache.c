@@ -169,7 +169,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	args.path = argv[1];
-	if (prmem_open(&args, &pool, &err) < 0) {
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0) {
 		fprintf(stderr, "record-cache: %s\n", err.message);
 		return 1;
 	}

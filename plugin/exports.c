@@ -101,10 +101,10 @@ exports_description(void *handle)
 	char text[DESCRIPTION_BYTES];
 	size_t len;
 
-	prmem_disk_info(h->disk, &info);
+	prmem_disk_info(h->disk, &info, sizeof info);
 	describe(&info, text);
 	/* prmem-nbd knows the disk again by this, at whatever address it is served. */
-	prmem_pool_info(the_pool, &pool);
+	prmem_pool_info(the_pool, &pool, sizeof pool);
 	len = strlen(text);
 	snprintf(text + len, sizeof(text) - len, ", pool %s", pool.uuid);
 	return nbdkit_strdup_intern(text);

@@ -54,7 +54,7 @@ static const char *
 advice(int err, bool reading, struct prmem_pool_info *info)
 {
 	if (!reading && (err == EIO || err == EPERM)) {
-		prmem_pool_info(the_pool, info);
+		prmem_pool_info(the_pool, info, sizeof *info);
 		if (info->read_only_why[0])
 			return info->read_only_why;
 	}

@@ -203,7 +203,7 @@ make_disks(const struct found_disks *found)
 			.size_bytes = params.wanted[i].size_bytes,
 		};
 
-		if (find_disk(found, args.name) || prmem_disk_create(the_pool, &args, &err) == 0)
+		if (find_disk(found, args.name) || prmem_disk_create(the_pool, &args, sizeof args, &err) == 0)
 			continue;
 		nbdkit_error("disk %s was not made in pool %s: %s", args.name, params.pool,
 			     err.message[0] ? err.message : strerror(-err.code));
@@ -229,7 +229,7 @@ look_over(struct prmem_pool *pool, bool read_only, struct found_disks *ret_found
 	struct prmem_pool_info info;
 	size_t nr_missing = 0;
 
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	if (prmem_list(pool, PRMEM_SUBSYSTEM_RAMDISK, remember_disk, &found) != 0) {
 		nbdkit_error("no memory to list the disks of pool %s", params.pool);
 		free(found.disks);
@@ -266,7 +266,7 @@ check_first(const struct prmem_open_args *args)
 	look.read_only = true;
 	look.format = PRMEM_FORMAT_NEVER;
 	look.notice = NULL;
-	if (prmem_open(&look, &pool, &err) < 0) {
+	if (prmem_open(&look, sizeof look, &pool, &err) < 0) {
 		if (params.nr_wanted > 0)
 			return 0; /* it may be made; if not, opening it for writing says why */
 		nbdkit_error("%s", err.message);
@@ -289,7 +289,7 @@ fill_pool(bool existed, bool read_only)
 
 	if (look_over(the_pool, read_only, &found, &nr_missing) < 0)
 		return -1;
-	prmem_pool_info(the_pool, &info);
+	prmem_pool_info(the_pool, &info, sizeof info);
 	report_sizes(&found, existed, &info);
 	if (nr_missing > 0)
 		r = make_disks(&found);
@@ -338,7 +338,7 @@ start_pool(bool read_only)
 	if (existed && !read_only && params.format != PRMEM_FORMAT_FORCE && (params.disk || params.nr_wanted > 0) &&
 	    check_first(&args) < 0)
 		return -1;
-	if (prmem_open(&args, &the_pool, &err) < 0) {
+	if (prmem_open(&args, sizeof args, &the_pool, &err) < 0) {
 		nbdkit_error("%s", err.message);
 		return -1;
 	}

@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "prmem/guard.h"
 #include "prmem/region.h"
+#include "prmem/sized.h"
 #include "prmem/wary.h"
 
 static int
@@ -46,6 +47,16 @@ hold_instances(struct check *c, struct prmem_error *err)
 	if (wanted != NULL && c->nr_insts == 0)
 		return error_set(err, -ENOENT, "pool %.200s: there is no disk %s", c->pool->path, wanted);
 	return 0;
+}
+
+int
+check_take_args(struct prmem_check_args *known, const struct prmem_check_args *args, size_t args_bytes,
+		struct prmem_error *err)
+{
+	static const struct prmem_check_args plain;
+
+	return args == NULL ? SIZED_TAKE(known, opaque, &plain, sizeof plain, err)
+			    : SIZED_TAKE(known, opaque, args, args_bytes, err);
 }
 
 int
@@ -139,38 +150,42 @@ check_found(struct check *c, const struct check_found *found)
 static void
 tell_one(struct check *c, const struct check_found *found)
 {
-	struct prmem_finding finding = {.kind = found->kind, .subsystem = "", .name = "", .text = found->text};
+	struct {
+		struct prmem_finding finding;
+		char zeroes[PRMEM_CALLBACK_BYTES - sizeof(struct prmem_finding)];
+	} told = {.finding = {.kind = found->kind, .subsystem = "", .name = "", .text = found->text}};
+	struct prmem_finding *finding = &told.finding;
 	struct prmem_instance *inst = found->inst;
 	char subsystem[sizeof inst->rec.subsystem], name[sizeof inst->rec.name];
 
-	finding.off = found->idx;
-	finding.len_bytes = found->nr;
-	finding.repaired = found->repaired;
+	finding->off = found->idx;
+	finding->len_bytes = found->nr;
+	finding->repaired = found->repaired;
 	if (inst != NULL) {
 		/* It may be renamed. */
 		pthread_mutex_lock(&c->pool->dir->inst_lock);
 		memcpy(subsystem, inst->rec.subsystem, sizeof subsystem);
 		memcpy(name, inst->rec.name, sizeof name);
 		pthread_mutex_unlock(&c->pool->dir->inst_lock);
-		finding.subsystem = subsystem;
-		finding.name = name;
-		finding.is_disk = instance_is_disk(inst);
+		finding->subsystem = subsystem;
+		finding->name = name;
+		finding->is_disk = instance_is_disk(inst);
 	}
-	if (finding.is_disk) {
+	if (finding->is_disk) {
 		uint64_t size_bytes = atomic_load(&inst->size_bytes);
 
-		finding.off = found->idx << PRMEM_PAGE_SHIFT;
-		finding.len_bytes = found->nr << PRMEM_PAGE_SHIFT;
+		finding->off = found->idx << PRMEM_PAGE_SHIFT;
+		finding->len_bytes = found->nr << PRMEM_PAGE_SHIFT;
 		/* The disk's last page may end behind its end. */
-		if (finding.off < size_bytes)
-			finding.len_bytes = MIN(finding.len_bytes, size_bytes - finding.off);
+		if (finding->off < size_bytes)
+			finding->len_bytes = MIN(finding->len_bytes, size_bytes - finding->off);
 	}
 	if (found->kind != PRMEM_FOUND_LOST && found->kind != PRMEM_FOUND_BEHIND)
 		c->result->nr_findings++;
 	if (found->repaired)
 		c->result->nr_repaired++;
 	if (c->args->report != NULL)
-		c->args->report(c->args->opaque, &finding);
+		c->args->report(c->args->opaque, finding);
 }
 
 static void
@@ -310,14 +325,16 @@ check_all(struct check *c)
 }
 
 int
-prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,
-	    struct prmem_error *err)
+prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, size_t args_bytes,
+	    struct prmem_check_result *ret_result, size_t result_bytes, struct prmem_error *err)
 {
-	static const struct prmem_check_args plain;
+	struct prmem_check_args known;
+	struct prmem_check_result result;
 	struct check c;
-	int r;
+	int r = check_take_args(&known, args, args_bytes, err);
 
-	r = check_begin(&c, pool, args == NULL ? &plain : args, ret_result, err);
+	if (r == 0)
+		r = check_begin(&c, pool, &known, &result, err);
 	if (r < 0)
 		return r;
 	r = check_all(&c);
@@ -325,5 +342,6 @@ prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, struct
 	if (r < 0)
 		return error_set(err, r, "pool %.200s: the check was ended: %s", pool->path,
 				 r == -ECANCELED ? "it was interrupted" : strerror(-r));
+	sized_fill(ret_result, result_bytes, &result, sizeof result);
 	return 0;
 }

@@ -53,6 +53,10 @@ struct check {
 	uint64_t scrub_started_ns;
 };
 
+/* check_take_args() - the caller's arguments, or none.  Return: 0, -E2BIG, -EINVAL. */
+MUST_CHECK int check_take_args(struct prmem_check_args *known, const struct prmem_check_args *args, size_t args_bytes,
+			       struct prmem_error *err);
+
 /* check_begin() - hold the instances that are to be looked at.  Return: 0, -ENOENT, -ENOMEM. */
 MUST_CHECK int check_begin(struct check *c, struct prmem_pool *pool, const struct prmem_check_args *args,
 			   struct prmem_check_result *result, struct prmem_error *err);

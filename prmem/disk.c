@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/sized.h"
 
 int
 disk_create_locked(struct prmem_pool *pool, const struct prmem_disk_args *args, uint32_t flags,
@@ -60,12 +61,17 @@ disk_create_locked(struct prmem_pool *pool, const struct prmem_disk_args *args, 
 }
 
 int
-prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_error *err)
+prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, size_t args_bytes,
+		  struct prmem_error *err)
 {
+	struct prmem_disk_args known;
 	struct prmem_instance *inst;
+	int r = SIZED_TAKE(&known, description, args, args_bytes, err);
 
+	if (r < 0)
+		return r;
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-	return disk_create_locked(pool, args, 0, &inst, err);
+	return disk_create_locked(pool, &known, 0, &inst, err);
 }
 
 int
@@ -112,9 +118,9 @@ prmem_disk_is_read_only(struct prmem_disk *disk)
 }
 
 void
-prmem_disk_info(struct prmem_disk *disk, struct prmem_instance_info *ret_info)
+prmem_disk_info(struct prmem_disk *disk, struct prmem_instance_info *ret_info, size_t info_bytes)
 {
-	prmem_instance_info(disk->inst, ret_info);
+	prmem_instance_info(disk->inst, ret_info, info_bytes);
 }
 
 int

@@ -37,6 +37,7 @@
 #include "prmem/lock.h"
 #include "prmem/probe.h"
 #include "prmem/region.h"
+#include "prmem/sized.h"
 
 #define REGION_PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)
 
@@ -437,11 +438,15 @@ check_not_open(struct prmem_pool *pool, const char *path, struct prmem_error *er
 }
 
 int
-prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, struct prmem_error *err)
+prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, size_t args_bytes,
+		 struct prmem_error *err)
 {
+	struct prmem_region_args known;
 	struct region_opened opened;
-	int r;
+	int r = SIZED_TAKE(&known, region_size_bytes, args, args_bytes, err);
 
+	if (r < 0)
+		return r;
 	if (pool_is_read_only(pool))
 		return error_set(err, -EROFS, "pool %.200s is read-only: cannot add a region", pool->path);
 	LOCK_FOR_SCOPE(&pool->grow_lock);
@@ -450,15 +455,15 @@ prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, 
 		return error_set(err, -ENOSPC, "pool %.200s: has %u regions already, more it cannot have", pool->path,
 				 SB_MAX_REGIONS);
 	/* Before a file of such a size is made. */
-	if (!has_numbers_for(pool, args->region_size_bytes >> PRMEM_PAGE_SHIFT))
-		return error_set(err, -ENOSPC, "region %.200s: " TOO_LARGE, args->path);
-	r = check_not_open(pool, args->path, err);
+	if (!has_numbers_for(pool, known.region_size_bytes >> PRMEM_PAGE_SHIFT))
+		return error_set(err, -ENOSPC, "region %.200s: " TOO_LARGE, known.path);
+	r = check_not_open(pool, known.path, err);
 	if (r == 0)
-		r = region_file_open(args->path, args->region_size_bytes, false, &opened, err);
+		r = region_file_open(known.path, known.region_size_bytes, false, &opened, err);
 	if (r < 0)
 		return r;
-	r = add_locked(pool, args, &opened, err);
+	r = add_locked(pool, &known, &opened, err);
 	if (r < 0)
-		region_file_undo(&opened, args->path);
+		region_file_undo(&opened, known.path);
 	return r;
 }

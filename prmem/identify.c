@@ -15,6 +15,7 @@
 #include "prmem/backing.h"
 #include "prmem/error.h"
 #include "prmem/holder.h"
+#include "prmem/sized.h"
 #include "prmem/superblock.h"
 #include "prmem/uuid.h"
 
@@ -76,7 +77,7 @@ look(int fd, bool is_device, char *buf, struct sb_media *ret_sb, struct prmem_er
 }
 
 int
-prmem_probe(const char *path, struct prmem_probe_info *ret_info, struct prmem_error *err)
+prmem_probe(const char *path, struct prmem_probe_info *ret_info, size_t info_bytes, struct prmem_error *err)
 {
 	struct prmem_open_args args = {.path = path, .format = PRMEM_FORMAT_NEVER, .read_only = true};
 	struct prmem_probe_info info = {0};
@@ -102,7 +103,7 @@ prmem_probe(const char *path, struct prmem_probe_info *ret_info, struct prmem_er
 	uuid_format(sb.uuid, info.uuid);
 	memcpy(info.label, sb.label, sizeof info.label - 1);
 	info.size_bytes = le64_to_cpu(sb.nr_pages) << PRMEM_PAGE_SHIFT;
-	*ret_info = info;
+	sized_fill(ret_info, info_bytes, &info, sizeof info);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/page_internal.h"
+#include "prmem/sized.h"
 #include "prmem/wary.h"
 
 struct prmem_instance *
@@ -217,10 +218,13 @@ fill_info(struct prmem_instance *inst, struct prmem_instance_info *info)
 }
 
 void
-prmem_instance_info(struct prmem_instance *inst, struct prmem_instance_info *ret_info)
+prmem_instance_info(struct prmem_instance *inst, struct prmem_instance_info *ret_info, size_t info_bytes)
 {
+	struct prmem_instance_info info;
+
 	LOCK_FOR_SCOPE(&inst->pool->dir->inst_lock);
-	fill_info(inst, ret_info);
+	fill_info(inst, &info);
+	sized_fill(ret_info, info_bytes, &info, sizeof info);
 }
 
 int
@@ -229,14 +233,17 @@ prmem_list(struct prmem_pool *pool, const char *subsystem,
 {
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
 	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next) {
-		struct prmem_instance_info info;
+		struct {
+			struct prmem_instance_info info;
+			char zeroes[PRMEM_CALLBACK_BYTES - sizeof(struct prmem_instance_info)];
+		} entry = {0};
 		int r;
 
 		if (atomic_load(&inst->removed) || instance_is_hidden(inst) ||
 		    (subsystem != NULL && strcmp(subsystem, inst->rec.subsystem) != 0))
 			continue;
-		fill_info(inst, &info);
-		r = fn(opaque, &info);
+		fill_info(inst, &entry.info);
+		r = fn(opaque, &entry.info);
 		if (r != 0)
 			return r;
 	}

@@ -25,6 +25,7 @@
 #include "prmem/lock.h"
 #include "prmem/pm_libpmem.h"
 #include "prmem/pool_open.h"
+#include "prmem/sized.h"
 
 /*
  * Step 7.  A growth lengthens the file first and says so in the superblock
@@ -72,8 +73,8 @@ open_locked(const struct prmem_open_args *args, struct backing *b, struct owner_
 	return r;
 }
 
-int
-prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool, struct prmem_error *err)
+static int
+open_known(const struct prmem_open_args *args, struct prmem_pool **ret_pool, struct prmem_error *err)
 {
 	struct prmem_pool *pool;
 	struct owner_lock *lock;
@@ -111,4 +112,13 @@ prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool, str
 			    args->path);
 	*ret_pool = pool;
 	return 0;
+}
+
+int
+prmem_open(const struct prmem_open_args *args, size_t args_bytes, struct prmem_pool **ret_pool, struct prmem_error *err)
+{
+	struct prmem_open_args known;
+	int r = SIZED_TAKE(&known, opaque, args, args_bytes, err);
+
+	return r < 0 ? r : open_known(&known, ret_pool, err);
 }

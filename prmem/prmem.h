@@ -13,6 +13,20 @@
  * prints nothing.  All functions may be called from several threads at once,
  * unless they say otherwise.
  *
+ * Structs may grow at their end in later versions, so their size is handed
+ * over with them, as in prmem_open(&args, sizeof args, ...):
+ *   - A struct that the caller fills (..._args, ..._changes) starts as zeroes
+ *     (`= {.path = ...}` does that): a field that is 0 asks for nothing.  What
+ *     an older program's struct does not have counts as 0.  What this library
+ *     does not know must be 0, or the call fails with -E2BIG and does nothing.
+ *     -EINVAL when it is no longer than a pointer.
+ *   - A struct that the library fills is filled as far as the caller's goes;
+ *     where that goes on beyond what this library knows, it gets zeroes.
+ *   - What a callback is handed is followed by zeroes, PRMEM_CALLBACK_BYTES in
+ *     all: fields of later versions can be read, and are 0.
+ * struct prmem_error, struct prmem_loan and struct prmem_op_stats stay as they
+ * are.
+ *
  * "Durable" means: on persistent memory, it survives power failure; on an
  * ordinary file, it survives the death of the program, and prmem_sync() makes
  * it survive the operating system.
@@ -43,6 +57,7 @@ extern "C" {
 #define PRMEM_DESCRIPTION_MAX 255
 #define PRMEM_ORDER_MAX 18 /* largest run: 2^18 pages, 1 GiB */
 #define PRMEM_ALLOC_MAX 4080 /* largest buffer of prmem_alloc(), bytes */
+#define PRMEM_CALLBACK_BYTES 1024 /* readable of each struct that a callback is handed */
 
 #define PRMEM_SUBSYSTEM_RAMDISK "ramdisk"
 
@@ -96,6 +111,7 @@ struct prmem_open_args {
  *   -EBUSY    another process has it (the message names its PID)
  *   -EMEDIUMTYPE not a pool and not blank
  *   -EINVAL   too small, of another size than it says, not a file or device
+ *   -E2BIG    @args asks for something that this library does not know
  *   -EPROTONOSUPPORT made by a newer version
  *   -EIO      both superblocks are damaged
  *   -ENXIO    an added region is missing or is not this pool's (the message
@@ -105,7 +121,8 @@ struct prmem_open_args {
  *   -ECANCELED progress() ended it
  *   -ENOSPC, -ENOMEM, or what the system said
  */
-int prmem_open(const struct prmem_open_args *args, struct prmem_pool **ret_pool, struct prmem_error *err);
+int prmem_open(const struct prmem_open_args *args, size_t args_bytes, struct prmem_pool **ret_pool,
+	       struct prmem_error *err);
 
 struct prmem_probe_info {
 	uint64_t size_bytes;
@@ -119,7 +136,7 @@ struct prmem_probe_info {
  * Return: 0 and *ret_info; otherwise as prmem_open(), but for -EBUSY, -ENXIO
  *   and -ENOSPC.
  */
-int prmem_probe(const char *path, struct prmem_probe_info *ret_info, struct prmem_error *err);
+int prmem_probe(const char *path, struct prmem_probe_info *ret_info, size_t info_bytes, struct prmem_error *err);
 
 /*
  * prmem_find_holder() - find the process that has a pool open.
@@ -173,7 +190,7 @@ struct prmem_pool_info {
 	char read_only_why[160]; /* empty unless the pool went read-only by itself */
 };
 
-void prmem_pool_info(struct prmem_pool *pool, struct prmem_pool_info *ret_info);
+void prmem_pool_info(struct prmem_pool *pool, struct prmem_pool_info *ret_info, size_t info_bytes);
 
 /*
  * prmem_set_label() - give the pool a label; up to 63 characters, or "".
@@ -215,8 +232,8 @@ int prmem_grow(struct prmem_pool *pool, uint64_t size_bytes, struct prmem_error 
 
 struct prmem_region_args {
 	const char *path; /* device-DAX node or file */
-	uint64_t region_size_bytes; /* of a new file; 0: refuse to make one */
 	bool force; /* whatever is there, it is lost */
+	uint64_t region_size_bytes; /* of a new file; 0: refuse to make one */
 };
 
 /*
@@ -229,7 +246,8 @@ struct prmem_region_args {
  * -ENOSPC (the pool has as many regions as it can have, or 16 TiB), -EROFS, -ENOMEM, -EIO, or what the system said.  On
  * failure the pool is as it was, and a file that was to be made is not there.
  */
-int prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, struct prmem_error *err);
+int prmem_add_region(struct prmem_pool *pool, const struct prmem_region_args *args, size_t args_bytes,
+		     struct prmem_error *err);
 
 struct prmem_region_info {
 	uint64_t start_page;
@@ -244,7 +262,8 @@ struct prmem_region_info {
  * @number: 0 to nr_regions - 1
  * Return: 0, -ENOENT.
  */
-int prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_region_info *ret_info);
+int prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_region_info *ret_info,
+		      size_t info_bytes);
 
 /* ------------------------------------------------------- check and repair */
 
@@ -317,16 +336,16 @@ struct prmem_check_result {
 
 /*
  * prmem_check() - check that everything in a pool proves itself.
- * @args: NULL for a check of the structure, and no callbacks
+ * @args: NULL, and 0 as its size, for a check of the structure, and no callbacks
  *
  * Works on any open pool, used by others meanwhile or not.  Changes nothing.
  * Context: any thread; takes the instance lock now and then, and holds up
  *   nobody for long.  The callbacks may not call back into the library.
  * Return: 0 when all was looked at: ret_result->nr_findings is 0 if all is
- *   well; -ENOENT (args->disk), -ECANCELED, -ENOMEM.
+ *   well; -ENOENT (args->disk), -ECANCELED, -ENOMEM, -E2BIG.
  */
-int prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,
-		struct prmem_error *err);
+int prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, size_t args_bytes,
+		struct prmem_check_result *ret_result, size_t result_bytes, struct prmem_error *err);
 
 /*
  * prmem_repair() - make a damaged pool whole again, as far as can be proved.
@@ -347,8 +366,8 @@ int prmem_check(struct prmem_pool *pool, const struct prmem_check_args *args, st
  *   up; -EBUSY, -EROFS (opened read-only), -ECANCELED,
  *   -ENOMEM, -EIO, or what keep() returned.
  */
-int prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,
-		 struct prmem_error *err);
+int prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, size_t args_bytes,
+		 struct prmem_check_result *ret_result, size_t result_bytes, struct prmem_error *err);
 
 /* ------------------------------------------------------------- statistics */
 
@@ -379,10 +398,10 @@ struct prmem_stats {
  * Context: any; the numbers of requests under way may be seen in part.
  * Return: 0, -ENOENT.
  */
-int prmem_disk_stats(struct prmem_pool *pool, const char *name, struct prmem_stats *ret_stats);
+int prmem_disk_stats(struct prmem_pool *pool, const char *name, struct prmem_stats *ret_stats, size_t stats_bytes);
 
 /* prmem_pool_stats() - the same of all disks, those that were removed included. */
-void prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats);
+void prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats, size_t stats_bytes);
 
 /* -------------------------------------------------------------- instances */
 
@@ -423,7 +442,7 @@ struct prmem_instance_info {
 	bool damaged; /* its root cannot be read */
 };
 
-void prmem_instance_info(struct prmem_instance *inst, struct prmem_instance_info *ret_info);
+void prmem_instance_info(struct prmem_instance *inst, struct prmem_instance_info *ret_info, size_t info_bytes);
 
 /*
  * prmem_list() - call @fn for each instance, in the order they were made.
@@ -538,17 +557,18 @@ void prmem_give_back(struct prmem_instance *inst, struct prmem_loan *loan);
 struct prmem_disk_args {
 	const char *name;
 	uint64_t size_bytes; /* 1 to PRMEM_DISK_SIZE_MAX */
-	const char *description; /* or NULL */
 	bool read_only;
 	bool reserve; /* promise room for all of it now */
+	const char *description; /* or NULL */
 };
 
 /*
  * prmem_disk_create() - make a pram disk; all of it reads as zeroes.
  * Persistence: durable on return; there or not after a crash.
- * Return: 0, -EEXIST, -EINVAL, -ENOSPC, -EROFS, -ENOMEM.
+ * Return: 0, -EEXIST, -EINVAL, -ENOSPC, -EROFS, -ENOMEM, -E2BIG.
  */
-int prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_error *err);
+int prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *args, size_t args_bytes,
+		      struct prmem_error *err);
 
 /*
  * prmem_disk_begin() - make a disk that nobody sees before it is finished.
@@ -562,8 +582,8 @@ int prmem_disk_create(struct prmem_pool *pool, const struct prmem_disk_args *arg
  * Return: 0 and *ret_disk; -EBUSY (another of that name has been begun), or
  *   as prmem_disk_create(), but for -EEXIST.
  */
-int prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_disk **ret_disk,
-		     struct prmem_error *err);
+int prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, size_t args_bytes,
+		     struct prmem_disk **ret_disk, struct prmem_error *err);
 
 #define PRMEM_FINISH_REPLACE 1u /* a disk that has the name goes */
 
@@ -598,7 +618,7 @@ uint64_t prmem_disk_size(struct prmem_disk *disk); /* bytes; as it was when the 
 bool prmem_disk_is_read_only(struct prmem_disk *disk); /* the disk, or the pool */
 
 /* prmem_disk_info() - name, size, allocated pages and so on. */
-void prmem_disk_info(struct prmem_disk *disk, struct prmem_instance_info *ret_info);
+void prmem_disk_info(struct prmem_disk *disk, struct prmem_instance_info *ret_info, size_t info_bytes);
 
 /*
  * prmem_disk_resize() - change the size.
@@ -622,10 +642,10 @@ struct prmem_disk_changes {
  * prmem_disk_set() - change properties of a disk, all at once.
  * Context: takes the instance lock.
  * Persistence: durable on return; old or new after a crash.
- * Return: 0, -ENOENT, -EINVAL, -ENOSPC (cannot reserve), -EROFS, -EIO.
+ * Return: 0, -ENOENT, -EINVAL, -ENOSPC (cannot reserve), -EROFS, -EIO, -E2BIG.
  */
 int prmem_disk_set(struct prmem_pool *pool, const char *name, const struct prmem_disk_changes *changes,
-		   struct prmem_error *err);
+		   size_t changes_bytes, struct prmem_error *err);
 
 #define PRMEM_REMOVE_FORCE 1u /* also while it is open: later calls answer -ESHUTDOWN */
 #define PRMEM_REMOVE_WIPE 2u /* overwrite its pages with zeroes before they are free */

@@ -19,6 +19,7 @@
 #include "prmem/guard.h"
 #include "prmem/lock.h"
 #include "prmem/pm_libpmem.h"
+#include "prmem/sized.h"
 #include "prmem/uuid.h"
 
 uint32_t
@@ -299,7 +300,7 @@ regions_close(struct prmem_pool *pool)
 }
 
 int
-prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_region_info *ret_info)
+prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_region_info *ret_info, size_t info_bytes)
 {
 	struct prmem_region_info info = {0};
 	const struct sb_region_media *entry = &pool->sb.regions[number];
@@ -324,6 +325,6 @@ prmem_region_info(struct prmem_pool *pool, unsigned int number, struct prmem_reg
 				snprintf(info.path, sizeof info.path, "%s", region->file->path);
 		}
 	}
-	*ret_info = info;
+	sized_fill(ret_info, info_bytes, &info, sizeof info);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/sized.h"
 
 bool
 repair_store(struct repair *r, uint32_t pfn, pm_slot *word, uint64_t value)
@@ -169,21 +170,22 @@ check_nobody_uses_it(struct prmem_pool *pool, struct prmem_error *err)
 }
 
 int
-prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, struct prmem_check_result *ret_result,
-	     struct prmem_error *err)
+prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, size_t args_bytes,
+	     struct prmem_check_result *ret_result, size_t result_bytes, struct prmem_error *err)
 {
-	static const struct prmem_check_args plain;
 	struct check c;
 	struct repair r = {.c = &c, .pool = pool};
 	struct prmem_check_args whole;
-	int ret = check_nobody_uses_it(pool, err);
+	struct prmem_check_result result;
+	int ret = check_take_args(&whole, args, args_bytes, err);
 
+	if (ret == 0)
+		ret = check_nobody_uses_it(pool, err);
 	if (ret < 0)
 		return ret;
-	whole = args == NULL ? plain : *args;
 	whole.disk = NULL;
 	r.scrub = (whole.flags & PRMEM_CHECK_SCRUB) != 0;
-	ret = check_begin(&c, pool, &whole, ret_result, err);
+	ret = check_begin(&c, pool, &whole, &result, err);
 	if (ret < 0)
 		return ret;
 	/* Nothing is to be handed out: what the mark did not reach may be in use. */
@@ -193,5 +195,6 @@ prmem_repair(struct prmem_pool *pool, const struct prmem_check_args *args, struc
 	if (ret < 0)
 		return error_set(err, ret, "pool %.200s: the repair was ended: %s", pool->path,
 				 ret == -ECANCELED ? "it was interrupted" : strerror(-ret));
+	sized_fill(ret_result, result_bytes, &result, sizeof result);
 	return 0;
 }

@@ -21,6 +21,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/sized.h"
 
 static struct prmem_instance *
 find_hidden_locked(struct directory *dir, const char *name)
@@ -33,23 +34,26 @@ find_hidden_locked(struct directory *dir, const char *name)
 }
 
 int
-prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, struct prmem_disk **ret_disk,
-		 struct prmem_error *err)
+prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, size_t args_bytes,
+		 struct prmem_disk **ret_disk, struct prmem_error *err)
 {
 	CLEANUP_FREE struct prmem_disk *disk = calloc(1, sizeof *disk);
-	int r;
+	struct prmem_disk_args known;
+	int r = SIZED_TAKE(&known, description, args, args_bytes, err);
 
+	if (r < 0)
+		return r;
 	if (disk == NULL)
-		return error_set(err, -ENOMEM, "disk %s: out of memory", args->name);
+		return error_set(err, -ENOMEM, "disk %s: out of memory", known.name);
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-	if (find_hidden_locked(pool->dir, args->name) != NULL)
-		return error_set(err, -EBUSY, "disk %s: is being made already, by somebody else", args->name);
-	r = disk_create_locked(pool, args, RECORD_FLAG_UNFINISHED, &disk->inst, err);
+	if (find_hidden_locked(pool->dir, known.name) != NULL)
+		return error_set(err, -EBUSY, "disk %s: is being made already, by somebody else", known.name);
+	r = disk_create_locked(pool, &known, RECORD_FLAG_UNFINISHED, &disk->inst, err);
 	if (r < 0)
 		return r;
 	disk->inst->nr_handles++;
 	stats_attach(disk->inst);
-	disk->size_bytes = args->size_bytes;
+	disk->size_bytes = known.size_bytes;
 	*ret_disk = disk;
 	disk = NULL;
 	return 0;

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/instance.h"
+#include "prmem/sized.h"
 
 /* ---- the pool ---- */
 
@@ -168,12 +169,15 @@ set_locked(struct prmem_instance *inst, const struct prmem_disk_changes *changes
 
 int
 prmem_disk_set(struct prmem_pool *pool, const char *name, const struct prmem_disk_changes *changes,
-	       struct prmem_error *err)
+	       size_t changes_bytes, struct prmem_error *err)
 {
+	struct prmem_disk_changes known;
 	struct prmem_instance *inst;
-	int r;
+	int r = SIZED_TAKE(&known, description, changes, changes_bytes, err);
 
-	if (changes->description != NULL && strlen(changes->description) > PRMEM_DESCRIPTION_MAX)
+	if (r < 0)
+		return r;
+	if (known.description != NULL && strlen(known.description) > PRMEM_DESCRIPTION_MAX)
 		return error_set(err, -EINVAL, "disk %s: the description is longer than %d characters", name,
 				 PRMEM_DESCRIPTION_MAX);
 	{
@@ -183,7 +187,7 @@ prmem_disk_set(struct prmem_pool *pool, const char *name, const struct prmem_dis
 			return error_set(err, -ENOENT, "pool %s: there is no disk %s", pool->path, name);
 		if (pool_is_read_only(pool))
 			return error_set(err, -EROFS, "pool %s is read-only: cannot change %s", pool->path, name);
-		r = set_locked(inst, changes, err);
+		r = set_locked(inst, &known, err);
 	}
 	pool_watch_space(pool);
 	return r;

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/instance.h"
+#include "prmem/sized.h"
 
 _Thread_local unsigned int stats_thread_stripe;
 
@@ -120,24 +121,28 @@ stats_detach(struct prmem_instance *inst)
 }
 
 int
-prmem_disk_stats(struct prmem_pool *pool, const char *name, struct prmem_stats *ret_stats)
+prmem_disk_stats(struct prmem_pool *pool, const char *name, struct prmem_stats *ret_stats, size_t stats_bytes)
 {
+	struct prmem_stats stats = {0};
 	struct prmem_instance *inst;
 
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
 	inst = instance_find_locked(pool->dir, PRMEM_SUBSYSTEM_RAMDISK, name);
 	if (inst == NULL)
 		return -ENOENT;
-	memset(ret_stats, 0, sizeof *ret_stats);
-	add_instance(ret_stats, inst);
+	add_instance(&stats, inst);
+	sized_fill(ret_stats, stats_bytes, &stats, sizeof stats);
 	return 0;
 }
 
 void
-prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats)
+prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats, size_t stats_bytes)
 {
+	struct prmem_stats stats;
+
 	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-	*ret_stats = pool->gone_stats;
+	stats = pool->gone_stats;
 	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next)
-		add_instance(ret_stats, inst);
+		add_instance(&stats, inst);
+	sized_fill(ret_stats, stats_bytes, &stats, sizeof stats);
 }

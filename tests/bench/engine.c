@@ -30,7 +30,7 @@ bench_open(const char *path, uint64_t size_bytes, unsigned int nr_threads)
 	struct prmem_error err = {0};
 	struct prmem_pool *pool;
 
-	if (prmem_open(&args, &pool, &err) < 0)
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0)
 		die("%s", err.message);
 	return pool;
 }
@@ -88,7 +88,8 @@ bench_begin(struct bench *b)
 	b->pool = bench_open(b->path, options.disk_bytes + options.disk_bytes / 500 + SPARE_BYTES, 0);
 	/* It is open by its descriptor; whatever ends this program, the memory comes back. */
 	unlink(b->path);
-	if (prmem_disk_create(b->pool, &args, &err) < 0 || prmem_disk_open(b->pool, "bench", &b->disk, &err) < 0)
+	if (prmem_disk_create(b->pool, &args, sizeof args, &err) < 0 ||
+	    prmem_disk_open(b->pool, "bench", &b->disk, &err) < 0)
 		die("%s", err.message);
 	/* Twice: then no page of the pool is touched for the first time when it is measured. */
 	bench_fill(b->disk, options.disk_bytes);

@@ -47,7 +47,7 @@ make_disk(struct prmem_pool *pool, uint64_t size_bytes)
 	struct prmem_error err = {0};
 	struct prmem_disk *disk;
 
-	if (prmem_disk_create(pool, &args, &err) < 0 || prmem_disk_open(pool, "bench", &disk, &err) < 0)
+	if (prmem_disk_create(pool, &args, sizeof args, &err) < 0 || prmem_disk_open(pool, "bench", &disk, &err) < 0)
 		die("%s", err.message);
 	return disk;
 }
@@ -216,7 +216,7 @@ time_of_check(struct prmem_pool *pool, unsigned int flags)
 	struct prmem_check_result result;
 	double start = cpu_s();
 
-	if (prmem_check(pool, &args, &result, NULL) < 0 || result.nr_findings > 0)
+	if (prmem_check(pool, &args, sizeof args, &result, sizeof result, NULL) < 0 || result.nr_findings > 0)
 		die("the check found something");
 	return cpu_s() - start;
 }
@@ -340,8 +340,9 @@ nr_beyond(struct prmem_pool *pool, uint64_t nr_data)
 	struct prmem_pool_info info;
 	struct prmem_check_result result;
 
-	(void)prmem_check(pool, NULL, &result, NULL); /* frees nothing, finds nothing: the pages that are reached */
-	prmem_pool_info(pool, &info);
+	(void)prmem_check(pool, NULL, 0, &result, sizeof result,
+			  NULL); /* frees nothing, finds nothing: the pages that are reached */
+	prmem_pool_info(pool, &info, sizeof info);
 	return result.nr_pages - nr_data;
 }
 

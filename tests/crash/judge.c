@@ -76,7 +76,7 @@ open_image(struct session *session, struct play_pm *play, enum prmem_format form
 		r = engine_open(&session->again, &play->pm, PRMEM_FORMAT_FORCE, &err);
 	if (r < 0)
 		return explore_fail(&session->ex, "%s fails: %s", what, err.message);
-	prmem_pool_info(session->again.pool, &info);
+	prmem_pool_info(session->again.pool, &info, sizeof info);
 	if (info.read_only || info.nr_damaged)
 		return explore_fail(&session->ex, "%s: %s, %" PRIu64 " damaged: %s", what,
 				    info.read_only ? "read-only" : "writable", info.nr_damaged, info.read_only_why);
@@ -92,7 +92,7 @@ free_pages_are_right(struct session *session, const char *when)
 	/* Retired buffers may be all that keeps a page, so they come first. */
 	if (buffers_reclaim(session->again.pool->buffers) < 0 || page_reclaim(session->again.pool->pages) < 0)
 		return explore_fail(&session->ex, "%s: pages cannot be reclaimed", when);
-	prmem_pool_info(session->again.pool, &info);
+	prmem_pool_info(session->again.pool, &info, sizeof info);
 	if (info.nr_free + session->media.nr_reached == info.nr_pages)
 		return true;
 	return explore_fail(&session->ex, "I6: %s: %" PRIu64 " pages are free, %u are reached, there are %" PRIu64,
@@ -116,7 +116,7 @@ promises_are_right(struct session *session, const char *when)
 			return explore_fail(&session->ex, "%s: %s is promised %" PRId64 " pages, and needs %" PRIu64,
 					    when, inst->rec.name, promised, needed);
 	}
-	prmem_pool_info(session->again.pool, &info);
+	prmem_pool_info(session->again.pool, &info, sizeof info);
 	return info.nr_reserved == sum ||
 	       explore_fail(&session->ex, "%s: %" PRIu64 " pages are promised, to disks %" PRIu64, when,
 			    info.nr_reserved, sum);
@@ -232,7 +232,7 @@ reads_without_change(struct session *session, struct play_pm *play)
 	r = engine_open_read_only(&session->again, &play->pm, &err);
 	if (r < 0)
 		return explore_fail(&session->ex, "a read-only open fails: %s", err.message);
-	prmem_pool_info(session->again.pool, &info);
+	prmem_pool_info(session->again.pool, &info, sizeof info);
 	prmem_list(session->again.pool, NULL, count_listed, &nr);
 	engine_close(&session->again);
 	if (info.nr_damaged || play->nr_changes > 0)

@@ -272,7 +272,7 @@ nr_reserved(struct engine *engine)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(engine->pool, &info);
+	prmem_pool_info(engine->pool, &info, sizeof info);
 	return info.nr_reserved;
 }
 
@@ -300,7 +300,7 @@ repair(struct engine *engine)
 
 	if (r < 0)
 		return r;
-	r = prmem_repair(engine->pool, NULL, &result, &err);
+	r = prmem_repair(engine->pool, NULL, 0, &result, sizeof result, &err);
 	engine_close(engine);
 	return r;
 }
@@ -343,9 +343,9 @@ op_run(struct engine *engine, const struct op *op)
 	case OP_READ:
 		return read_page(engine, op);
 	case OP_DISK_CREATE:
-		return prmem_disk_create(engine->pool, &args, NULL);
+		return prmem_disk_create(engine->pool, &args, sizeof args, NULL);
 	case OP_BEGIN:
-		return prmem_disk_begin(engine->pool, &args, &engine->disks[HIDDEN_PLACE], NULL);
+		return prmem_disk_begin(engine->pool, &args, sizeof args, &engine->disks[HIDDEN_PLACE], NULL);
 	case OP_FINISH:
 		return finish(engine, op);
 	case OP_ABANDON:
@@ -384,7 +384,7 @@ op_run(struct engine *engine, const struct op *op)
 	case OP_GROW:
 		return prmem_grow(engine->pool, op->size_bytes, NULL);
 	case OP_ADD_REGION:
-		return prmem_add_region(engine->pool, &region, NULL);
+		return prmem_add_region(engine->pool, &region, sizeof region, NULL);
 	case OP_REPAIR:
 		return repair(engine);
 	case OP_FORMAT:

@@ -72,7 +72,7 @@ judge_repair(void *opaque, struct explorer *ex, bool fresh)
 	r = engine_open(&session->again, &play.pm, PRMEM_FORMAT_NEVER, &err);
 	if (r < 0)
 		return explore_fail(ex, "after the repair it does not open: %s", err.message);
-	prmem_pool_info(session->again.pool, &info);
+	prmem_pool_info(session->again.pool, &info, sizeof info);
 	engine_close(&session->again);
 	if (info.read_only || info.nr_damaged)
 		return explore_fail(ex, "after the repair it is damaged: %s", info.read_only_why);

@@ -38,7 +38,7 @@ open_pool(void)
 	const struct prmem_open_args args = {.path = path, .pool_size_bytes = POOL_BYTES};
 	struct prmem_pool *pool;
 
-	CHECK_EQ(prmem_open(&args, &pool, NULL), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &pool, NULL), 0);
 	return pool;
 }
 

@@ -58,8 +58,8 @@ start(void)
 	CHECK(mkdtemp(dir) != NULL);
 	CHECK(setenv("PRMEM_RUN_DIR", dir, 1) == 0);
 	snprintf(path, sizeof path, "%s/pool", dir);
-	CHECK_EQ(prmem_open(&args, &pool, &err), 0);
-	CHECK_EQ(prmem_disk_create(pool, &disk_args, &err), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &pool, &err), 0);
+	CHECK_EQ(prmem_disk_create(pool, &disk_args, sizeof disk_args, &err), 0);
 	CHECK_EQ(prmem_disk_open(pool, "busy", &disk, &err), 0);
 	server_args.pool = pool;
 	CHECK_EQ(control_server_start(&server_args, &server, &err), 0);

@@ -102,7 +102,7 @@ open_path(const char *path, bool read_only)
 	struct prmem_error err = {0};
 	struct prmem_pool *pool = NULL;
 
-	if (prmem_open(&args, &pool, &err) < 0)
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0)
 		fprintf(stderr, "%s\n", err.message);
 	return pool;
 }
@@ -112,7 +112,7 @@ try_open(const char *path, struct prmem_error *err)
 {
 	const struct prmem_open_args args = {.path = path, .pool_size_bytes = 8 << 20};
 	struct prmem_pool *pool;
-	int r = prmem_open(&args, &pool, err);
+	int r = prmem_open(&args, sizeof args, &pool, err);
 
 	if (r == 0)
 		prmem_close(pool);
@@ -194,7 +194,7 @@ a_copy_of_a_pool_in_use_has_old_and_new_pages_and_says_which_it_has_not(void)
 		for (uint32_t i = NR_STEADY; i < NR_PAGES; i++)
 			write_version(disk, i, 1);
 		prmem_disk_close(disk);
-		CHECK_EQ(prmem_check(pool, &args, &result, NULL), 0);
+		CHECK_EQ(prmem_check(pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 		CHECK_EQ(result.nr_findings, 0);
 		CHECK_EQ(result.nr_leaked, 0);
 		prmem_close(pool);
@@ -226,7 +226,7 @@ a_copy_is_a_pool_of_its_own(void)
 	pools[1] = open_path(copy, false);
 	CHECK(pools[1] != NULL);
 	for (int i = 0; i < 2; i++) {
-		prmem_pool_info(pools[i], &info[i]);
+		prmem_pool_info(pools[i], &info[i], sizeof info[i]);
 		CHECK_EQ(prmem_disk_open(pools[i], "d", &disks[i], NULL), 0);
 		for (uint32_t idx = 0; idx < 50; idx++)
 			write_version(disks[i], idx, 10 + (uint32_t)i);
@@ -338,7 +338,7 @@ a_clock_that_goes_backwards_changes_nothing(void)
 			snprintf(name, sizeof name, "o%u", i - 3);
 			CHECK_EQ(prmem_disk_remove(t.pool, name, 0, NULL, NULL, NULL), 0);
 		}
-		CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+		CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 		CHECK_EQ(result.nr_findings + result.nr_leaked, 0);
 		for (uint32_t k = i < 3 ? 0 : i - 2; k <= i; k++) {
 			snprintf(name, sizeof name, "o%u", k);

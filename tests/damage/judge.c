@@ -309,7 +309,7 @@ repair_and_look(struct look *l)
 	l->when = "repair";
 	if (!open_image(l))
 		return;
-	r = prmem_repair(l->pool, &args, &result, &err);
+	r = prmem_repair(l->pool, &args, sizeof args, &result, sizeof result, &err);
 	prmem_close(l->pool);
 	if (r < 0)
 		wrong(l, "%s", err.message);
@@ -341,7 +341,7 @@ judge(struct sample *s, const struct damage *damage, unsigned int look, struct t
 			struct prmem_check_result result;
 			struct prmem_error err = {0};
 
-			if (prmem_check(l.pool, &args, &result, &err) < 0)
+			if (prmem_check(l.pool, &args, sizeof args, &result, sizeof result, &err) < 0)
 				wrong(&l, "check: %s", err.message);
 			tally->nr_checked++;
 		}

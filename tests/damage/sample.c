@@ -62,7 +62,7 @@ make_disk(struct sample *s, struct prmem_pool *pool, uint32_t inst, uint64_t siz
 	struct prmem_disk *disk;
 
 	s->size_bytes[inst] = size_bytes;
-	CHECK_EQ(prmem_disk_create(pool, &args, NULL), 0);
+	CHECK_EQ(prmem_disk_create(pool, &args, sizeof args, NULL), 0);
 	CHECK_EQ(prmem_disk_open(pool, args.name, &disk, NULL), 0);
 	return disk;
 }

@@ -85,7 +85,7 @@ is_for_good_read_only(void)
 	struct prmem_disk *disk;
 	bool is;
 
-	prmem_pool_info(scene.pool, &info);
+	prmem_pool_info(scene.pool, &info, sizeof info);
 	is = info.read_only && info.read_only_why[0] != '\0' && prmem_sync(scene.pool) == -EIO;
 	if (prmem_disk_open(scene.pool, "a", &disk, NULL) == 0) {
 		is = is && prmem_disk_write(disk, "x", 1, 0) == -EROFS;

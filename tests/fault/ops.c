@@ -28,7 +28,7 @@ probe(struct scene *s, struct prmem_error *err)
 {
 	struct prmem_probe_info info;
 
-	return prmem_probe(s->path, &info, err);
+	return prmem_probe(s->path, &info, sizeof info, err);
 }
 
 static int
@@ -56,7 +56,7 @@ info_of(struct scene *s, const char *name, struct prmem_instance_info *ret_info)
 
 	if (prmem_disk_open(s->pool, name, &disk, NULL) < 0)
 		return false;
-	prmem_disk_info(disk, ret_info);
+	prmem_disk_info(disk, ret_info, sizeof *ret_info);
 	prmem_disk_close(disk);
 	return true;
 }
@@ -66,7 +66,7 @@ create_disk(struct scene *s, struct prmem_error *err)
 {
 	const struct prmem_disk_args args = {.name = "new", .size_bytes = 64 << 10, .reserve = true};
 
-	return prmem_disk_create(s->pool, &args, err);
+	return prmem_disk_create(s->pool, &args, sizeof args, err);
 }
 
 static int
@@ -83,7 +83,7 @@ replace_b(struct scene *s, struct prmem_error *err)
 {
 	const struct prmem_disk_args args = {.name = "b", .size_bytes = 1 << 20};
 	struct prmem_disk *disk;
-	int r = prmem_disk_begin(s->pool, &args, &disk, err);
+	int r = prmem_disk_begin(s->pool, &args, sizeof args, &disk, err);
 
 	if (r < 0)
 		return r;
@@ -160,7 +160,7 @@ set_b(struct scene *s, struct prmem_error *err)
 	static const bool yes = true;
 	const struct prmem_disk_changes changes = {.reserve = &yes, .description = "described"};
 
-	return prmem_disk_set(s->pool, "b", &changes, err);
+	return prmem_disk_set(s->pool, "b", &changes, sizeof changes, err);
 }
 
 static int
@@ -325,7 +325,7 @@ add_region(struct scene *s, struct prmem_error *err)
 {
 	const struct prmem_region_args args = {.path = s->region, .region_size_bytes = SCENE_BYTES};
 
-	return prmem_add_region(s->pool, &args, err);
+	return prmem_add_region(s->pool, &args, sizeof args, err);
 }
 
 static int
@@ -333,7 +333,7 @@ pool_is_larger(struct scene *s)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(s->pool, &info);
+	prmem_pool_info(s->pool, &info, sizeof info);
 	return info.size_bytes == SCENE_BYTES ? 0 : info.size_bytes == 2 * SCENE_BYTES ? 1 : -1;
 }
 
@@ -348,7 +348,7 @@ label_is_set(struct scene *s)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(s->pool, &info);
+	prmem_pool_info(s->pool, &info, sizeof info);
 	return info.label[0] != '\0';
 }
 
@@ -358,7 +358,7 @@ check_pool(struct scene *s, struct prmem_error *err)
 	const struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 	struct prmem_check_result result;
 
-	return prmem_check(s->pool, &args, &result, err);
+	return prmem_check(s->pool, &args, sizeof args, &result, sizeof result, err);
 }
 
 static void
@@ -373,7 +373,7 @@ repair_pool(struct scene *s, struct prmem_error *err)
 	const struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 	struct prmem_check_result result;
 
-	return prmem_repair(s->pool, &args, &result, err);
+	return prmem_repair(s->pool, &args, sizeof args, &result, sizeof result, err);
 }
 
 static int
@@ -381,7 +381,7 @@ pool_is_repaired(struct scene *s)
 {
 	struct prmem_check_result result;
 
-	return prmem_check(s->pool, NULL, &result, NULL) == 0 && result.nr_findings == 0;
+	return prmem_check(s->pool, NULL, 0, &result, sizeof result, NULL) == 0 && result.nr_findings == 0;
 }
 
 static const struct op ops[] = {

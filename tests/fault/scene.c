@@ -96,7 +96,7 @@ scene_open(struct scene *s, bool read_only, uint64_t size_bytes, struct prmem_er
 	const struct prmem_open_args args = {
 		.path = s->path, .pool_size_bytes = size_bytes, .read_only = read_only, .nr_mark_threads = 2};
 
-	return prmem_open(&args, &s->pool, err);
+	return prmem_open(&args, sizeof args, &s->pool, err);
 }
 
 void
@@ -148,14 +148,14 @@ fill(struct scene *s)
 	char page[PAGE];
 	xa_entry_t entry;
 
-	CHECK_EQ(prmem_disk_create(s->pool, &args, NULL), 0);
+	CHECK_EQ(prmem_disk_create(s->pool, &args, sizeof args, NULL), 0);
 	CHECK_EQ(prmem_disk_open(s->pool, "a", &s->disk, NULL), 0);
 	for (uint32_t i = 0; i < SCENE_PAGES; i++) {
 		pattern(page, i);
 		CHECK_EQ(prmem_disk_write(s->disk, page, PAGE, i * PAGE), 0);
 	}
 	args = (struct prmem_disk_args){.name = "b", .size_bytes = 1 << 20};
-	CHECK_EQ(prmem_disk_create(s->pool, &args, NULL), 0);
+	CHECK_EQ(prmem_disk_create(s->pool, &args, sizeof args, NULL), 0);
 	prmem_disk_close(s->disk);
 	CHECK_EQ(prmem_disk_open(s->pool, "b", &s->disk, NULL), 0);
 	CHECK_EQ(prmem_disk_write(s->disk, page, PAGE, 5 * PAGE), 0);
@@ -224,7 +224,7 @@ scene_make(struct scene *s)
 
 	save(s->path, &images[POOL]);
 	CHECK_EQ(scene_open(s, false, 0, NULL), 0);
-	CHECK_EQ(prmem_add_region(s->pool, &region, NULL), 0);
+	CHECK_EQ(prmem_add_region(s->pool, &region, sizeof region, NULL), 0);
 	scene_close(s);
 	load(s->path, &images[POOL_OF_TWO]);
 	load(s->region, &region_image);
@@ -277,7 +277,7 @@ scene_judge(struct scene *s, const struct op *op, char *what, size_t what_bytes)
 		snprintf(what, what_bytes, "it does not open any more: %s", err.message);
 		return -1;
 	}
-	if (prmem_check(s->pool, &args, &result, &err) < 0 || result.nr_leaked != 0 ||
+	if (prmem_check(s->pool, &args, sizeof args, &result, sizeof result, &err) < 0 || result.nr_leaked != 0 ||
 	    (result.nr_findings != 0 && op->template != POOL_BIT_FLIPPED)) {
 		snprintf(what, what_bytes, "%llu findings, %llu pages leaked", (unsigned long long)result.nr_findings,
 			 (unsigned long long)result.nr_leaked);

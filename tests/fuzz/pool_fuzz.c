@@ -256,7 +256,7 @@ use(struct prmem_pool *pool, unsigned int flags)
 	struct prmem_check_result result;
 	struct names names = {.nr = 0};
 
-	(void)!prmem_check(pool, &args, &result, NULL);
+	(void)!prmem_check(pool, &args, sizeof args, &result, sizeof result, NULL);
 	prmem_list(pool, NULL, note_name, &names);
 	for (uint32_t i = 0; i < names.nr; i++) {
 		struct prmem_disk *disk;
@@ -305,7 +305,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len_bytes)
 		struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 		struct prmem_check_result result;
 
-		(void)!prmem_repair(pool, &args, &result, NULL);
+		(void)!prmem_repair(pool, &args, sizeof args, &result, sizeof result, NULL);
 		prmem_close(pool);
 		CHECK_EQ(mem_pool_open(&sample.mem, &pool, NULL), 0);
 		use(pool, flags);

@@ -21,7 +21,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	args.path = argv[1];
-	r = prmem_open(&args, &pool, &err);
+	r = prmem_open(&args, sizeof args, &pool, &err);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		return 1;

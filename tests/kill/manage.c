@@ -43,7 +43,7 @@ open_pool(uint64_t new_bytes)
 	struct prmem_pool *pool;
 	struct prmem_error err;
 
-	if (prmem_open(&args, &pool, &err) < 0)
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0)
 		fail("after %s: %s", shared->what, err.message);
 	return pool;
 }
@@ -72,7 +72,7 @@ change(struct prmem_pool *pool, uint64_t dice)
 		shared->next.disk_bytes[i] = size_bytes;
 		snprintf(shared->what, sizeof shared->what, "create %s", name);
 		atomic_store(&shared->pending, true);
-		r = prmem_disk_create(pool, &args, &err);
+		r = prmem_disk_create(pool, &args, sizeof args, &err);
 	} else if (dice >> 44 & 1) {
 		shared->next.disk_bytes[i] = size_bytes;
 		snprintf(shared->what, sizeof shared->what, "resize %s", name);
@@ -155,7 +155,7 @@ look(void)
 	struct prmem_pool_info info;
 	struct prmem_pool *pool = open_pool(0);
 
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	found.pool_bytes = info.size_bytes;
 	prmem_list(pool, PRMEM_SUBSYSTEM_RAMDISK, note_disk, &found);
 	if (memcmp(&found, &shared->now, sizeof found) != 0 &&
@@ -163,7 +163,8 @@ look(void)
 		fail("after %s: the pool is neither as before nor as after", shared->what);
 	if (info.read_only)
 		fail("after %s: the pool is read-only: %s", shared->what, info.read_only_why);
-	if (prmem_check(pool, &args, &result, NULL) < 0 || result.nr_findings != 0 || result.nr_leaked != 0)
+	if (prmem_check(pool, &args, sizeof args, &result, sizeof result, NULL) < 0 || result.nr_findings != 0 ||
+	    result.nr_leaked != 0)
 		fail("after %s: %llu findings, %llu pages leaked", shared->what, (unsigned long long)result.nr_findings,
 		     (unsigned long long)result.nr_leaked);
 	shared->now = found;

@@ -68,7 +68,7 @@ open_pool(const char *path, uint64_t new_bytes, bool read_only)
 	struct prmem_pool *pool;
 	struct prmem_error err;
 
-	if (prmem_open(&args, &pool, &err) < 0)
+	if (prmem_open(&args, sizeof args, &pool, &err) < 0)
 		DIE("%s", err.message);
 	return pool;
 }
@@ -93,7 +93,7 @@ make(const char *path)
 	unsigned char buf[4096];
 	void *object;
 
-	NEED(prmem_disk_create(pool, &args, NULL) == 0);
+	NEED(prmem_disk_create(pool, &args, sizeof args, NULL) == 0);
 	NEED(prmem_disk_open(pool, "pram0", &disk, NULL) == 0);
 	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
 		fill(buf, sizeof buf, 20 + i);
@@ -105,7 +105,7 @@ make(const char *path)
 	NEED(prmem_disk_zero(disk, 4096, 8192) == 0);
 	NEED(prmem_disk_write(disk, buf, 100, 4096 * 5 + 17) == 0);
 	prmem_disk_close(disk);
-	NEED(prmem_disk_create(pool, &protected, NULL) == 0);
+	NEED(prmem_disk_create(pool, &protected, sizeof protected, NULL) == 0);
 
 	NEED(prmem_get(pool, "golden", "things", PRMEM_CREATE, &inst, NULL) == 0);
 	NEED(prmem_alloc(pool, 100, &object) == 0);
@@ -142,7 +142,7 @@ check_disk(struct prmem_pool *pool)
 
 	NEED(prmem_disk_open(pool, "pram0", &disk, NULL) == 0);
 	NEED(prmem_disk_size(disk) == DISK_BYTES);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	NEED(strcmp(info.description, "golden disk") == 0);
 	NEED(info.nr_entries == sizeof places / sizeof places[0] + 1);
 	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -160,7 +160,7 @@ check_disk(struct prmem_pool *pool)
 
 	NEED(prmem_disk_open(pool, "empty.2", &disk, NULL) == 0);
 	NEED(prmem_disk_size(disk) == 12345 && prmem_disk_is_read_only(disk));
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	NEED(info.read_only && info.nr_entries == 0);
 	prmem_disk_close(disk);
 }
@@ -204,7 +204,7 @@ check(struct prmem_pool *pool)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	NEED(info.version == 1 && info.size_bytes == POOL_BYTES && info.nr_regions == 1);
 	NEED(info.nr_instances == 4 && info.nr_damaged == 0 && info.read_only_why[0] == '\0');
 	check_disk(pool);

@@ -53,7 +53,7 @@ check(struct temp_pool *t, unsigned int flags, struct seen *seen)
 	memset(seen, 0, sizeof *seen);
 	seen->slow = (flags & SLOW) != 0;
 	args.flags &= ~SLOW;
-	CHECK_EQ(prmem_check(t->pool, &args, &result, &err), 0);
+	CHECK_EQ(prmem_check(t->pool, &args, sizeof args, &result, sizeof result, &err), 0);
 	return result;
 }
 
@@ -452,11 +452,11 @@ it_can_be_interrupted_and_told_one_disk(void)
 	disk = temp_disk(&t, "d", 1 << 20);
 	write_pages(disk, 0, 200);
 	prmem_disk_close(temp_disk(&t, "e", 1 << 20));
-	CHECK_EQ(prmem_check(t.pool, &args, &result, &err), -ECANCELED);
+	CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, &err), -ECANCELED);
 	args.disk = "none";
-	CHECK_EQ(prmem_check(t.pool, &args, &result, &err), -ENOENT);
+	CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, &err), -ENOENT);
 	args.disk = "d";
-	CHECK_EQ(prmem_check(t.pool, &args, &result, &err), 0);
+	CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, &err), 0);
 	CHECK_EQ(result.nr_instances, 1);
 	CHECK_EQ(result.nr_scrubbed_bytes, 200 * PAGE);
 	prmem_disk_close(disk);
@@ -477,7 +477,7 @@ the_scrub_keeps_to_its_pace(void)
 	disk = temp_disk(&t, "d", 1 << 20);
 	write_pages(disk, 0, 256);
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+	CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	s = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
 	CHECK(s >= 0.24);

@@ -51,7 +51,7 @@ make(struct temp_pool *t, uint64_t pool_bytes, uint64_t disk_bytes, bool reserve
 
 	memset(data, 0x5a, sizeof data);
 	temp_pool_make(t, pool_bytes);
-	CHECK_EQ(prmem_disk_create(t->pool, &args, &err), 0);
+	CHECK_EQ(prmem_disk_create(t->pool, &args, sizeof args, &err), 0);
 	CHECK_EQ(prmem_disk_open(t->pool, "d", &disk, &err), 0);
 	/* The leaf, so that its making does not count. */
 	CHECK_EQ(prmem_disk_write(disk, data, PAGE, 100 * PAGE), 0);
@@ -66,8 +66,8 @@ promised(struct temp_pool *t, struct prmem_disk *disk)
 	struct prmem_instance_info info;
 	struct prmem_pool_info pool;
 
-	prmem_disk_info(disk, &info);
-	prmem_pool_info(t->pool, &pool);
+	prmem_disk_info(disk, &info, sizeof info);
+	prmem_pool_info(t->pool, &pool, sizeof pool);
 	CHECK_EQ(info.nr_promised, pool.nr_reserved);
 	return info.nr_promised;
 }

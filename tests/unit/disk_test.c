@@ -30,7 +30,7 @@ entries(struct prmem_disk *disk)
 {
 	struct prmem_instance_info info;
 
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	return info.nr_entries;
 }
 
@@ -318,10 +318,10 @@ a_reserved_disk_always_has_room(void)
 	uint64_t off = 0;
 
 	temp_pool_make(&t, 4 << 20);
-	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), 0);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, sizeof args, &err), 0);
 	args.name = "too-big";
 	args.size_bytes = 4 << 20;
-	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), -ENOSPC);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, sizeof args, &err), -ENOSPC);
 	other = temp_disk(&t, "other", 16 << 20);
 	fill(buf, 1 << 20, 4);
 	while (prmem_disk_write(other, buf, PAGE, off) == 0)
@@ -386,14 +386,14 @@ a_read_only_disk_says_eperm(void)
 	char buf[PAGE] = {1};
 
 	temp_pool_make(&t, 4 << 20);
-	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), 0);
-	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), -EEXIST);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, sizeof args, &err), 0);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, sizeof args, &err), -EEXIST);
 	CHECK_EQ(prmem_disk_open(t.pool, "ro", &disk, &err), 0);
 	CHECK(prmem_disk_is_read_only(disk));
 	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), -EPERM);
 	CHECK_EQ(prmem_disk_zero(disk, PAGE, 0), -EPERM);
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 0), 0);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK_STR(info.description, "kept");
 	CHECK(info.read_only && !info.reserved && !info.damaged);
 	prmem_disk_close(disk);

@@ -163,7 +163,7 @@ nodes_come_and_go_under_load(void)
 	before = temp_pool_free_pages(&t);
 	run(&t, disk, write_own_far_pages);
 	CHECK_EQ(prmem_disk_zero(disk, UINT64_C(64) << 30, 0), 0);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK_EQ(info.nr_free, before);
 	prmem_disk_close(disk);
 	temp_pool_reopen(&t);
@@ -216,7 +216,7 @@ use_and_remove(void *opaque)
 		struct prmem_disk_args args = {.name = "shared", .size_bytes = 1 << 20};
 		struct prmem_disk *disk;
 
-		prmem_disk_create(w->t->pool, &args, &err);
+		prmem_disk_create(w->t->pool, &args, sizeof args, &err);
 		if (prmem_disk_open(w->t->pool, "shared", &disk, &err) < 0)
 			continue;
 		for (int j = 0; j < 20; j++) {

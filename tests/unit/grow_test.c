@@ -63,7 +63,7 @@ check_is_clean(struct temp_pool *t)
 	struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 	struct prmem_check_result result;
 
-	CHECK_EQ(prmem_check(t->pool, &args, &result, NULL), 0);
+	CHECK_EQ(prmem_check(t->pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 	CHECK_EQ(result.nr_findings, 0);
 	CHECK_EQ(result.nr_leaked, 0);
 }
@@ -87,7 +87,7 @@ a_full_pool_goes_on_after_it_grew(void)
 		CHECK_EQ(prmem_grow(t.pool, (size << 20) + 3 * PAGE + 77, &err), 0);
 		CHECK_EQ(prmem_grow(t.pool, (size << 20) + 3 * PAGE, &err), 0);
 		CHECK_EQ(file_size(t.path), (size << 20) + 3 * PAGE);
-		prmem_pool_info(t.pool, &info);
+		prmem_pool_info(t.pool, &info, sizeof info);
 		CHECK_EQ(info.size_bytes, (size << 20) + 3 * PAGE);
 		CHECK_EQ(info.nr_regions, 1);
 		fill_up(disk, &at);
@@ -182,11 +182,11 @@ an_interrupted_growth_is_taken_back_or_done(void)
 		CHECK_EQ(truncate(t.path, (1 << 20) + (1 << 19) * (int)longer), 0);
 		/* Who only reads does not mind. */
 		args.read_only = true;
-		CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+		CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
 		prmem_close(t.pool);
 		temp_pool_open(&t);
 		CHECK_EQ(file_size(t.path), 1 << 20);
-		prmem_pool_info(t.pool, &info);
+		prmem_pool_info(t.pool, &info, sizeof info);
 		CHECK_EQ(info.size_bytes, 1 << 20);
 		CHECK_EQ(le64_to_cpu(t.pool->sb.grow_to_pages), 0);
 		check_is_clean(&t);
@@ -225,15 +225,15 @@ a_region_is_part_of_the_pool_for_good(void)
 	disk = temp_disk(&t, "d", 64 << 20);
 	fill_up(disk, &at);
 	before = at;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), 0);
 	CHECK_EQ(prmem_grow(t.pool, 8 << 20, &err), -EOPNOTSUPP);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK_EQ(info.nr_regions, 2);
 	CHECK_EQ(info.size_bytes, 3 << 20);
-	CHECK_EQ(prmem_region_info(t.pool, 1, &ri), 0);
+	CHECK_EQ(prmem_region_info(t.pool, 1, &ri, sizeof ri), 0);
 	CHECK_STR(ri.path, path);
 	CHECK_EQ(ri.start_page, 256);
-	CHECK_EQ(prmem_region_info(t.pool, 2, &ri), -ENOENT);
+	CHECK_EQ(prmem_region_info(t.pool, 2, &ri, sizeof ri), -ENOENT);
 	fill_up(disk, &at);
 	CHECK(at > before + 400);
 	verify(disk, at);
@@ -250,13 +250,13 @@ a_region_is_part_of_the_pool_for_good(void)
 	snprintf(away, sizeof away, "%s.away", path);
 	CHECK_EQ(rename(path, away), 0);
 	args.path = t.path;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), -ENXIO);
 	CHECK(strstr(err.message, path) != NULL);
 	args.read_only = true;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), -ENXIO);
 	args.degraded = true;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
-	CHECK_EQ(prmem_region_info(t.pool, 1, &ri), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_region_info(t.pool, 1, &ri, sizeof ri), 0);
 	CHECK(ri.is_missing);
 	CHECK_EQ(prmem_disk_open(t.pool, "early", &early, &err), 0);
 	CHECK_EQ(prmem_disk_read(early, buf, PAGE, 0), 0);
@@ -276,20 +276,20 @@ a_region_is_part_of_the_pool_for_good(void)
 	fclose(f);
 	args.region_paths = others;
 	args.degraded = false;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
 	disk = temp_disk(&t, "d", 1);
 	verify(disk, at);
 	prmem_disk_close(disk);
 	prmem_close(t.pool);
 	args.region_paths = NULL;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), -ENXIO);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), -ENXIO);
 	args.region_paths = others;
 	args.read_only = false;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
 	prmem_close(t.pool);
 	/* And once it was written there, for good. */
 	args.region_paths = NULL;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
 	disk = temp_disk(&t, "d", 1);
 	verify(disk, at);
 	prmem_disk_close(disk);
@@ -317,30 +317,30 @@ a_region_that_holds_something_is_refused(void)
 	fseek(f, 500000, SEEK_SET);
 	fputs("letters", f);
 	fclose(f);
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EMEDIUMTYPE);
 	region.path = other.path;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EBUSY);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EBUSY);
 	region.path = t.path;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EEXIST);
 	region.path = "/nonexistent/file";
-	CHECK(prmem_add_region(t.pool, &region, &err) < 0);
+	CHECK(prmem_add_region(t.pool, &region, sizeof region, &err) < 0);
 	region.path = path;
 	region.force = true;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), 0);
 	check_is_clean(&t);
 	prmem_close(t.pool);
 	/* Another pool does not take it. */
 	t.pool = NULL;
 	region.force = false;
-	CHECK_EQ(prmem_add_region(other.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK_EQ(prmem_add_region(other.pool, &region, sizeof region, &err), -EMEDIUMTYPE);
 	CHECK(strstr(err.message, "belongs to another pool") != NULL);
 	/* Nor the pool itself, but by force. */
 	unlink(path);
 	region.path = t.path;
-	CHECK_EQ(prmem_add_region(other.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK_EQ(prmem_add_region(other.pool, &region, sizeof region, &err), -EMEDIUMTYPE);
 	CHECK(strstr(err.message, "there is a pool on it") != NULL);
 	region.force = true;
-	CHECK_EQ(prmem_add_region(other.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(other.pool, &region, sizeof region, &err), 0);
 	temp_pool_reopen(&other);
 	check_is_clean(&other);
 	temp_pool_remove(&other);
@@ -365,7 +365,7 @@ a_region_of_another_kind_or_one_too_many_is_refused(void)
 	region.path = path;
 	for (int made = 0; made < 2; made++) {
 		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
-		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EINVAL);
+		CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EINVAL);
 		CHECK(strstr(err.message, t.pool->pm->is_pmem
 						  ? "no persistent memory, and the pool is: add"
 						  : "is persistent memory, and the pool is not: add") != NULL);
@@ -373,7 +373,7 @@ a_region_of_another_kind_or_one_too_many_is_refused(void)
 
 		nr_pages = t.pool->nr_pages;
 		t.pool->nr_pages = UINT32_MAX - 255;
-		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -ENOSPC);
+		CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -ENOSPC);
 		CHECK(strstr(err.message, "less than 16 TiB") != NULL);
 		CHECK_EQ(prmem_grow(t.pool, UINT64_C(16) << 40, &err), -EINVAL);
 		CHECK(strstr(err.message, "less than 16 TiB") != NULL);
@@ -391,14 +391,14 @@ a_region_of_another_kind_or_one_too_many_is_refused(void)
 		fclose(f);
 		/* An empty file gets a size, and is empty again. */
 		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
-		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EINVAL);
+		CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EINVAL);
 		t.pool->pm->is_pmem = !t.pool->pm->is_pmem;
 		CHECK_EQ(stat(path, &st), 0);
 		CHECK_EQ(st.st_size, 0);
 		CHECK_EQ(truncate(path, 1 << 20), 0);
 		region.region_size_bytes = 0;
 	}
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), 0);
 	check_is_clean(&t);
 	temp_pool_reopen(&t);
 	check_is_clean(&t);
@@ -431,7 +431,7 @@ what_is_a_part_of_the_pool_is_not_added_again(void)
 	make_region_path(&t, path);
 	snprintf(copy, sizeof copy, "%s.copy", path);
 	region.path = path;
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), 0);
 	disk = temp_disk(&t, "d", 64 << 20);
 	fill_up(disk, &at);
 	prmem_disk_close(disk);
@@ -440,10 +440,10 @@ what_is_a_part_of_the_pool_is_not_added_again(void)
 	for (int force = 0; force < 2; force++) {
 		region.force = force != 0;
 		copy_file(path, copy);
-		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
+		CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EEXIST);
 		CHECK(strstr(err.message, "is region 1 of this pool already") != NULL);
 		copy_file(t.path, copy);
-		CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EEXIST);
+		CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EEXIST);
 		CHECK(strstr(err.message, "is this pool itself, or a copy") != NULL);
 	}
 	/* A header of this pool that its table does not have: left behind by a try, if nothing else is there. */
@@ -457,10 +457,10 @@ what_is_a_part_of_the_pool_is_not_added_again(void)
 	rewind(f);
 	CHECK_EQ(fwrite(&header, sizeof header, 1, f), 1);
 	fclose(f);
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), -EMEDIUMTYPE);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), -EMEDIUMTYPE);
 	CHECK_EQ(truncate(copy, PAGE), 0);
 	CHECK_EQ(truncate(copy, 1 << 20), 0);
-	CHECK_EQ(prmem_add_region(t.pool, &region, &err), 0);
+	CHECK_EQ(prmem_add_region(t.pool, &region, sizeof region, &err), 0);
 	temp_pool_reopen(&t);
 	check_is_clean(&t);
 	disk = temp_disk(&t, "d", 1);
@@ -566,7 +566,7 @@ grow_and_die(struct temp_pool *t, const char *region_path, int steps)
 	if (region_path == NULL)
 		CHECK_EQ(prmem_grow(t->pool, 2 << 20, NULL), 0);
 	else
-		CHECK_EQ(prmem_add_region(t->pool, &region, NULL), 0);
+		CHECK_EQ(prmem_add_region(t->pool, &region, sizeof region, NULL), 0);
 	_exit(0);
 }
 
@@ -607,7 +607,7 @@ killed_anywhere_it_is_grown_or_not(void)
 			fill_up(disk, &at);
 			prmem_disk_close(disk);
 			killed = kill_in_growth(&t, with_region ? path : NULL, steps);
-			prmem_pool_info(t.pool, &info);
+			prmem_pool_info(t.pool, &info, sizeof info);
 			CHECK(!info.read_only && (info.size_bytes == 1 << 20 || info.size_bytes == 2 << 20));
 			was_old = was_old || info.size_bytes == 1 << 20;
 			was_new = was_new || info.size_bytes == 2 << 20;
@@ -617,7 +617,7 @@ killed_anywhere_it_is_grown_or_not(void)
 				CHECK_EQ(prmem_add_region(t.pool,
 							  &(struct prmem_region_args){.path = path,
 										      .region_size_bytes = 1 << 20},
-							  NULL),
+							  sizeof(struct prmem_region_args), NULL),
 					 0);
 			else if (info.size_bytes == 1 << 20)
 				CHECK_EQ(prmem_grow(t.pool, 2 << 20, NULL), 0);

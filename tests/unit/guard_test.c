@@ -56,7 +56,7 @@ nr_bad(struct temp_pool *t)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(t->pool, &info);
+	prmem_pool_info(t->pool, &info, sizeof info);
 	return info.nr_bad;
 }
 
@@ -88,7 +88,7 @@ a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite(void)
 	CHECK_EQ(nr_bad(&t), 1);
 
 	/* The scrub names it, and lives. */
-	CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+	CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 	CHECK_EQ(result.nr_crc_errors, 1);
 
 	/* A rewrite goes elsewhere. */
@@ -115,7 +115,7 @@ a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite(void)
 			if (r < 0)
 				break;
 		}
-		CHECK_EQ(prmem_check(t.pool, &args, &result, NULL), 0);
+		CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 		CHECK_EQ(result.nr_findings, 0);
 		CHECK_EQ(result.nr_leaked, 0);
 		CHECK_EQ(prmem_disk_zero(disk, 1 << 20, 0), 0);
@@ -197,7 +197,7 @@ nothing_is_made_in_bad_memory(void)
 		CHECK_EQ(buf[100], 'x');
 	}
 	prmem_disk_close(disk);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK(!info.read_only);
 	CHECK(info.nr_bad > 20);
 	temp_pool_remove(&t);
@@ -228,7 +228,7 @@ a_bad_node_costs_the_writing_not_the_process(void)
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 0), -EIO);
 	CHECK_EQ(prmem_disk_read(other, buf, PAGE, 0), 0);
 	CHECK_EQ(buf[0], 'x');
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK(info.read_only && strstr(info.read_only_why, "memory") != NULL);
 	prmem_disk_close(disk);
 	prmem_disk_close(other);

@@ -11,7 +11,7 @@ open_pool(const char *path, struct prmem_pool **ret_pool)
 {
 	const struct prmem_open_args args = {.path = path, .pool_size_bytes = POOL_BYTES};
 
-	CHECK_EQ(prmem_open(&args, ret_pool, NULL), 0);
+	CHECK_EQ(prmem_open(&args, sizeof args, ret_pool, NULL), 0);
 }
 
 /* Change @len bytes of the file at @off. */
@@ -33,7 +33,7 @@ refused(const char *path, int code)
 	struct prmem_probe_info there = {.size_bytes = 7};
 	struct prmem_error err = {0};
 
-	CHECK_EQ(prmem_probe(path, &there, &err), code);
+	CHECK_EQ(prmem_probe(path, &there, sizeof there, &err), code);
 	CHECK_EQ(err.code, code);
 	CHECK(strstr(err.message, path) != NULL);
 	CHECK_EQ(there.size_bytes, 7); /* not touched */
@@ -53,8 +53,8 @@ a_pool_is_known_with_and_without_its_holder(void)
 	path = in_dir("pool");
 	open_pool(path, &pool);
 	CHECK_EQ(prmem_set_label(pool, "shelf 4", NULL), 0);
-	prmem_pool_info(pool, &info);
-	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	prmem_pool_info(pool, &info, sizeof info);
+	CHECK_EQ(prmem_probe(path, &there, sizeof there, NULL), 0);
 	CHECK_STR(there.uuid, info.uuid);
 	CHECK_STR(there.label, "shelf 4");
 	CHECK_EQ(there.size_bytes, POOL_BYTES);
@@ -63,7 +63,7 @@ a_pool_is_known_with_and_without_its_holder(void)
 	prmem_close(pool);
 
 	before = digest_of(path);
-	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	CHECK_EQ(prmem_probe(path, &there, sizeof there, NULL), 0);
 	CHECK_EQ(prmem_find_holder(path, &pid, NULL), 0);
 	CHECK_EQ(pid, 0);
 	CHECK_STR(there.uuid, info.uuid);
@@ -86,10 +86,10 @@ one_superblock_of_two_is_enough(void)
 	work_dir_make(NULL);
 	path = in_dir("pool");
 	open_pool(path, &pool);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	prmem_close(pool);
 	scribble(path, SB_PFN_A * PRMEM_PAGE_SIZE + 64, 64);
-	CHECK_EQ(prmem_probe(path, &there, NULL), 0);
+	CHECK_EQ(prmem_probe(path, &there, sizeof there, NULL), 0);
 	CHECK_STR(there.uuid, info.uuid);
 	scribble(path, SB_PFN_B * PRMEM_PAGE_SIZE + 64, 64);
 	refused(path, -EIO);
@@ -132,9 +132,9 @@ what_is_said_is_one_line(void)
 
 	work_dir_make(NULL);
 	args.path = in_dir(odd);
-	CHECK_EQ(prmem_open(&args, &pool, &err), -ENOENT);
+	CHECK_EQ(prmem_open(&args, sizeof args, &pool, &err), -ENOENT);
 	CHECK(strstr(err.message, "/a?b?[2J??? \xc3\xa9 \xc2\xa0: no such") != NULL);
-	CHECK_EQ(prmem_probe(args.path, &(struct prmem_probe_info){0}, &err), -ENOENT);
+	CHECK_EQ(prmem_probe(args.path, &(struct prmem_probe_info){0}, sizeof(struct prmem_probe_info), &err), -ENOENT);
 	CHECK(strstr(err.message, "/a?b?[2J???") != NULL);
 	/* Cut in the middle of a letter. */
 	memset(longest, '\n', sizeof longest - 1);

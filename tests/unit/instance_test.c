@@ -85,7 +85,7 @@ many_instances_come_back_and_go(void)
 		CHECK_EQ(prmem_remove(t.pool, "test", name, &err), 0);
 	}
 	CHECK_EQ(prmem_remove(t.pool, "test", "i0", &err), -ENOENT);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK_EQ(info.nr_instances, 0);
 	/* What is left is nodes of the directory at most. */
 	CHECK(before - info.nr_free <= 3);

@@ -36,8 +36,8 @@ requests_are_counted_per_disk_and_pool(void)
 	CHECK_EQ(prmem_disk_zero(b, PAGE, 0), 0);
 	CHECK_EQ(prmem_disk_read(b, buf, PAGE, 1 << 20), -EINVAL);
 
-	CHECK_EQ(prmem_disk_stats(t.pool, "none", &s), -ENOENT);
-	CHECK_EQ(prmem_disk_stats(t.pool, "a", &s), 0);
+	CHECK_EQ(prmem_disk_stats(t.pool, "none", &s, sizeof s), -ENOENT);
+	CHECK_EQ(prmem_disk_stats(t.pool, "a", &s, sizeof s), 0);
 	CHECK_EQ(s.write.nr, 16);
 	CHECK_EQ(s.write.bytes, 32 * PAGE);
 	CHECK_EQ(s.read.nr, 1);
@@ -46,14 +46,14 @@ requests_are_counted_per_disk_and_pool(void)
 	for (int i = 0; i < PRMEM_LATENCY_BUCKETS; i++)
 		timed += s.write.latency[i];
 	CHECK_EQ(timed, 2);
-	CHECK_EQ(prmem_disk_stats(t.pool, "b", &s), 0);
+	CHECK_EQ(prmem_disk_stats(t.pool, "b", &s, sizeof s), 0);
 	CHECK_EQ(s.trim.nr, 1);
 	CHECK_EQ(s.read.nr_errors, 1);
 
 	/* A pool's numbers only grow: they outlive the disk. */
 	prmem_disk_close(a);
 	CHECK_EQ(prmem_disk_remove(t.pool, "a", 0, NULL, NULL, NULL), 0);
-	prmem_pool_stats(t.pool, &s);
+	prmem_pool_stats(t.pool, &s, sizeof s);
 	CHECK_EQ(s.write.nr, 16);
 	CHECK_EQ(s.trim.nr, 1);
 	prmem_disk_close(b);
@@ -76,10 +76,10 @@ a_label_is_kept(void)
 	too_long[63] = '\0';
 	CHECK_EQ(prmem_set_label(t.pool, too_long, &err), 0);
 	temp_pool_reopen(&t);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK_STR(info.label, too_long);
 	CHECK_EQ(prmem_set_label(t.pool, "", &err), 0);
-	prmem_pool_info(t.pool, &info);
+	prmem_pool_info(t.pool, &info, sizeof info);
 	CHECK_STR(info.label, "");
 	temp_pool_remove(&t);
 }
@@ -99,21 +99,21 @@ properties_of_a_disk_change_as_one(void)
 	disk = temp_disk(&t, "d", 1 << 20);
 	fill(buf, PAGE, 'x');
 	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
-	CHECK_EQ(prmem_disk_set(t.pool, "none", &changes, &err), -ENOENT);
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "none", &changes, sizeof changes, &err), -ENOENT);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, &err), 0);
 	prmem_disk_close(disk);
 	temp_pool_reopen(&t);
 	CHECK_EQ(prmem_disk_open(t.pool, "d", &disk, &err), 0);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK(info.read_only && !info.reserved);
 	CHECK_EQ(info.nr_handles, 1);
 	CHECK_STR(info.description, "old books");
 	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), -EPERM);
 	prmem_disk_close(disk);
 	changes = (struct prmem_disk_changes){.read_only = &no};
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, &err), 0);
 	CHECK_EQ(prmem_disk_open(t.pool, "d", &disk, &err), 0);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK_STR(info.description, "old books");
 	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
 	prmem_disk_close(disk);
@@ -125,7 +125,7 @@ reserved_pages(struct temp_pool *t)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(t->pool, &info);
+	prmem_pool_info(t->pool, &info, sizeof info);
 	return info.nr_reserved;
 }
 
@@ -147,11 +147,11 @@ a_reservation_can_be_made_and_given_up_later(void)
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(prmem_disk_write(disk, buf, PAGE, (uint64_t)i * PAGE), 0);
 	need = instance_need_pages(1 << 20) - 10 - 1;
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &on, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &on, sizeof on, &err), 0);
 	CHECK_EQ(reserved_pages(&t), need);
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &on, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &on, sizeof on, &err), 0);
 	CHECK_EQ(reserved_pages(&t), need);
-	CHECK_EQ(prmem_disk_set(t.pool, "other", &on, &err), -ENOSPC);
+	CHECK_EQ(prmem_disk_set(t.pool, "other", &on, sizeof on, &err), -ENOSPC);
 	CHECK_EQ(reserved_pages(&t), need);
 
 	/* It is kept when others fill the pool, and after a new open. */
@@ -166,7 +166,7 @@ a_reservation_can_be_made_and_given_up_later(void)
 		CHECK_EQ(prmem_disk_write(disk, buf, PAGE, (uint64_t)i * PAGE), 0);
 	CHECK_EQ(prmem_disk_zero(disk, 1 << 19, 0), 0);
 	CHECK_EQ(reserved_pages(&t), 128);
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &off, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &off, sizeof off, &err), 0);
 	CHECK_EQ(reserved_pages(&t), 0);
 	prmem_disk_close(disk);
 	temp_pool_remove(&t);
@@ -183,7 +183,7 @@ a_disk_that_got_smaller_keeps_its_reservation(void)
 	uint64_t pos = 0;
 
 	temp_pool_make(&t, 4 << 20);
-	CHECK_EQ(prmem_disk_create(t.pool, &args, &err), 0);
+	CHECK_EQ(prmem_disk_create(t.pool, &args, sizeof args, &err), 0);
 	other = temp_disk(&t, "other", 16 << 20);
 	disk = temp_disk(&t, "d", 1);
 	fill(buf, PAGE, 'x');
@@ -288,7 +288,7 @@ a_wipe_that_was_interrupted_is_ended_by_the_next_open(void)
 	prmem_disk_close(temp_disk(&t, "d", 1 << 20));
 	temp_pool_reopen(&t);
 	CHECK(!file_has(&t, "the-big-secret"));
-	CHECK_EQ(prmem_check(t.pool, NULL, &result, &err), 0);
+	CHECK_EQ(prmem_check(t.pool, NULL, 0, &result, sizeof result, &err), 0);
 	CHECK_EQ(result.nr_instances, 1);
 	CHECK_EQ(result.nr_findings, 0);
 	CHECK_EQ(result.nr_leaked, 0);
@@ -318,7 +318,7 @@ low_space_is_told_once_each_way(void)
 	{
 		struct prmem_open_args args = {.path = t.path, .notice = count_notice, .opaque = nr};
 
-		CHECK_EQ(prmem_open(&args, &t.pool, NULL), 0);
+		CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, NULL), 0);
 	}
 	prmem_set_low_space(t.pool, 1 << 20);
 	disk = temp_disk(&t, "d", 16 << 20);
@@ -328,7 +328,7 @@ low_space_is_told_once_each_way(void)
 		}
 		CHECK_EQ(nr[0], round);
 		CHECK_EQ(nr[1], round - 1);
-		prmem_pool_info(t.pool, &info);
+		prmem_pool_info(t.pool, &info, sizeof info);
 		CHECK(info.is_low && info.low_space_bytes == 1 << 20);
 		CHECK_EQ(prmem_disk_zero(disk, 16 << 20, 0), 0);
 		CHECK_EQ(nr[1], round);

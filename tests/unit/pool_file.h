@@ -94,7 +94,7 @@ try_open_how(const char *path, struct how how, struct prmem_pool **ret_pool)
 
 	memset(&said, 0, sizeof said);
 	notices[0] = '\0';
-	r = prmem_open(&args, ret_pool, &said);
+	r = prmem_open(&args, sizeof args, ret_pool, &said);
 	if (r < 0) {
 		/* Every failure is one line for people. */
 		CHECK_EQ(r, said.code);

@@ -321,7 +321,7 @@ a_file_can_be_made_to_claim_to_be_pmem(void)
 	}
 	work_dir_make("/dev/shm");
 	pool = must_open(in_dir("pool"), .size_bytes = POOL_BYTES);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK(info.is_pmem);
 	CHECK(strstr(notices, "persistent memory, every acknowledged write is durable") != NULL);
 	CHECK(strstr(notices, "PMEM_IS_PMEM_FORCE=1 makes this file claim to be persistent memory") != NULL);
@@ -330,7 +330,7 @@ a_file_can_be_made_to_claim_to_be_pmem(void)
 
 	/* Read-only: nothing is lost, no warning. */
 	pool = must_open(in_dir("pool"), .read_only = true);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK(info.is_pmem);
 	CHECK(strstr(notices, "PMEM_IS_PMEM_FORCE") == NULL);
 	prmem_close(pool);

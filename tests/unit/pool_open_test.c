@@ -53,7 +53,7 @@ a_new_file_becomes_a_pool(void)
 	work_dir_make(NULL);
 	path = in_dir("new");
 	pool = must_open(path, .size_bytes = POOL_BYTES + 4095);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK_EQ(info.nr_pages, POOL_BYTES / 4096);
 	CHECK_EQ(info.size_bytes, POOL_BYTES);
 	CHECK_EQ(info.nr_free, POOL_BYTES / 4096 - 3);
@@ -80,7 +80,7 @@ a_new_file_becomes_a_pool(void)
 	/* Its own size holds; another one that is given is not applied. */
 	pool = must_open(path, .size_bytes = 4 * POOL_BYTES);
 	CHECK(strstr(notices, "made a new pool") == NULL);
-	prmem_pool_info(pool, &again);
+	prmem_pool_info(pool, &again, sizeof again);
 	CHECK_EQ(again.size_bytes, POOL_BYTES);
 	CHECK_STR(again.uuid, info.uuid);
 	prmem_close(pool);
@@ -95,7 +95,7 @@ the_smallest_pool_opens(void)
 
 	work_dir_make(NULL);
 	pool = must_open(in_dir("small"), .size_bytes = PRMEM_POOL_SIZE_MIN);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK_EQ(info.nr_pages, 64);
 	prmem_close(pool);
 	prmem_close(must_open(in_dir("small"), ));
@@ -114,7 +114,7 @@ a_large_pool_takes_no_space_ahead(void)
 
 	work_dir_make("/dev/shm");
 	pool = must_open(in_dir("large"), .size_bytes = size);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK_EQ(info.size_bytes, size);
 	prmem_close(pool);
 	CHECK_EQ(stat(in_dir("large"), &st), 0);
@@ -357,7 +357,7 @@ foreign_content_is_refused_and_force_formats_it(void)
 	refused(path, -EINVAL, "cannot be formatted when it is opened read-only", .read_only = true,
 		.format = PRMEM_FORMAT_FORCE);
 	pool = must_open(path, .format = PRMEM_FORMAT_FORCE);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK_EQ(info.nr_instances, 0);
 	prmem_close(pool);
 	prmem_close(must_open(path, ));
@@ -523,7 +523,7 @@ newer_pools_are_refused_or_read_only(void)
 	pool = must_open(path, );
 	CHECK(strstr(notices, "read-only: made by a newer version: ro_compat feature bit 40 is not known here") !=
 	      NULL);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK(info.read_only);
 	CHECK(strstr(info.read_only_why, "ro_compat feature bit 40") != NULL);
 	CHECK(has_instance(pool));
@@ -533,7 +533,7 @@ newer_pools_are_refused_or_read_only(void)
 	path = make_pool_file("reserved");
 	edit_superblock(path, edit_compat_and_reserved);
 	pool = must_open(path, );
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK(!info.read_only);
 	CHECK_EQ(strlen(info.label), 63);
 	CHECK(has_instance(pool));
@@ -582,11 +582,11 @@ force_makes_a_new_pool_of_an_old_one(void)
 	work_dir_make(NULL);
 	path = make_pool_file("pool");
 	pool = must_open(path, .read_only = true);
-	prmem_pool_info(pool, &old);
+	prmem_pool_info(pool, &old, sizeof old);
 	prmem_close(pool);
 	pool = must_open(path, .format = PRMEM_FORMAT_FORCE);
 	CHECK(!has_instance(pool));
-	prmem_pool_info(pool, &new);
+	prmem_pool_info(pool, &new, sizeof new);
 	CHECK(strcmp(old.uuid, new.uuid) != 0);
 	prmem_close(pool);
 	work_dir_remove();
@@ -606,7 +606,7 @@ a_read_only_open_changes_nothing(void)
 	path = make_pool_file("pool");
 	before = digest_of(path);
 	pool = must_open(path, .read_only = true);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	CHECK(info.read_only);
 	CHECK_STR(info.read_only_why, "");
 	CHECK(has_instance(pool));
@@ -649,14 +649,14 @@ a_growth_that_was_cut_off_is_taken_back(void)
 		before = digest_of(path);
 
 		pool = must_open(path, .read_only = true);
-		prmem_pool_info(pool, &info);
+		prmem_pool_info(pool, &info, sizeof info);
 		CHECK_EQ(info.size_bytes, POOL_BYTES);
 		prmem_close(pool);
 		CHECK(same(digest_of(path), before));
 
 		pool = must_open(path, );
 		CHECK(strstr(notices, "a growth that was cut off was taken back") != NULL);
-		prmem_pool_info(pool, &info);
+		prmem_pool_info(pool, &info, sizeof info);
 		CHECK_EQ(info.size_bytes, POOL_BYTES);
 		CHECK(has_instance(pool));
 		CHECK_EQ(prmem_sync(pool), 0);
@@ -742,7 +742,7 @@ bad_memory_under_a_superblock_is_survived(void)
 		if (i == 0) {
 			/* A is there, and B is not. */
 			CHECK_EQ(r, 0);
-			prmem_pool_info(pool, &info);
+			prmem_pool_info(pool, &info, sizeof info);
 			CHECK(info.read_only);
 			CHECK(strstr(info.read_only_why, "some of its memory is bad") != NULL);
 			CHECK(strstr(notices, "superblock B (page 32) is all zeroes; the other one is used") != NULL);

@@ -124,7 +124,7 @@ repair(struct temp_pool *t, unsigned int flags, struct kept *kept)
 	struct prmem_check_result result;
 	struct prmem_error err;
 
-	if (prmem_repair(t->pool, &args, &result, &err) < 0) {
+	if (prmem_repair(t->pool, &args, sizeof args, &result, sizeof result, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		abort();
 	}
@@ -138,7 +138,7 @@ open_expecting(struct temp_pool *t, bool read_only)
 	struct prmem_pool_info info;
 
 	temp_pool_open(t);
-	prmem_pool_info(t->pool, &info);
+	prmem_pool_info(t->pool, &info, sizeof info);
 	CHECK_EQ(info.read_only, read_only);
 }
 
@@ -148,7 +148,7 @@ expect_clean(struct temp_pool *t, uint64_t nr_lost)
 	struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB, .report = report};
 	struct prmem_check_result result;
 
-	CHECK_EQ(prmem_check(t->pool, &args, &result, NULL), 0);
+	CHECK_EQ(prmem_check(t->pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 	CHECK_EQ(result.nr_findings, 0);
 	CHECK_EQ(result.nr_lost, nr_lost);
 	CHECK_EQ(result.nr_leaked, 0);
@@ -266,17 +266,17 @@ what_is_lost_says_so_until_it_is_written_anew(void)
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 701 * PAGE), -EIO);
 	CHECK_EQ(prmem_disk_zero(disk, 2 * PAGE, 800 * PAGE), 0);
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 801 * PAGE), 0);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK_EQ(info.nr_entries, NR - 512 + 1);
 	prmem_disk_close(disk);
 	temp_pool_reopen(&t);
 	expect_clean(&t, 509);
 	disk = temp_disk(&t, "d", 1);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK_EQ(info.nr_entries, NR - 512 + 1);
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 699 * PAGE), -EIO);
 	CHECK_EQ(prmem_disk_zero(disk, 1 << 30, 0), 0);
-	prmem_disk_info(disk, &info);
+	prmem_disk_info(disk, &info, sizeof info);
 	CHECK_EQ(info.nr_entries, 0);
 	CHECK_EQ(prmem_disk_read(disk, buf, PAGE, 699 * PAGE), 0);
 	prmem_disk_close(disk);
@@ -410,15 +410,17 @@ it_is_refused_where_it_cannot_be(void)
 
 	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
 	disk = temp_disk(&t, "d", 1 << 20);
-	CHECK_EQ(prmem_repair(t.pool, NULL, &result, &err), -EBUSY);
+	CHECK_EQ(prmem_repair(t.pool, NULL, 0, &result, sizeof result, &err), -EBUSY);
 	prmem_disk_close(disk);
-	CHECK_EQ(prmem_repair(t.pool, NULL, &result, &err), 0);
+	CHECK_EQ(prmem_repair(t.pool, NULL, 0, &result, sizeof result, &err), 0);
 	CHECK_EQ(result.nr_findings, 0);
-	CHECK_EQ(prmem_disk_create(t.pool, &(struct prmem_disk_args){.name = "e", .size_bytes = 1}, &err), -EROFS);
+	CHECK_EQ(prmem_disk_create(t.pool, &(struct prmem_disk_args){.name = "e", .size_bytes = 1},
+				   sizeof(struct prmem_disk_args), &err),
+		 -EROFS);
 	prmem_close(t.pool);
 	args.path = t.path;
-	CHECK_EQ(prmem_open(&args, &t.pool, &err), 0);
-	CHECK_EQ(prmem_repair(t.pool, NULL, &result, &err), -EROFS);
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, &err), 0);
+	CHECK_EQ(prmem_repair(t.pool, NULL, 0, &result, sizeof result, &err), -EROFS);
 	temp_pool_remove(&t);
 }
 
@@ -465,7 +467,7 @@ any_damage_ends_in_a_clean_pool(void)
 		{
 			struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 
-			CHECK_EQ(prmem_check(t.pool, &args, &r, NULL), 0);
+			CHECK_EQ(prmem_check(t.pool, &args, sizeof args, &r, sizeof r, NULL), 0);
 			CHECK_EQ(r.nr_findings, 0);
 			CHECK_EQ(r.nr_leaked, 0);
 		}

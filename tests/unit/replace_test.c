@@ -46,7 +46,7 @@ begin(struct temp_pool *t, const char *name, char c)
 	const struct prmem_disk_args args = {.name = name, .size_bytes = PRMEM_DISK_SIZE_MAX};
 	struct prmem_disk *disk;
 
-	CHECK_EQ(prmem_disk_begin(t->pool, &args, &disk, NULL), 0);
+	CHECK_EQ(prmem_disk_begin(t->pool, &args, sizeof args, &disk, NULL), 0);
 	fill(disk, c);
 	return disk;
 }
@@ -81,7 +81,7 @@ check_is_clean(struct prmem_pool *pool, uint64_t nr_instances)
 	struct prmem_check_args args = {.flags = PRMEM_CHECK_SCRUB};
 	struct prmem_check_result result;
 
-	CHECK_EQ(prmem_check(pool, &args, &result, NULL), 0);
+	CHECK_EQ(prmem_check(pool, &args, sizeof args, &result, sizeof result, NULL), 0);
 	CHECK_EQ(result.nr_findings, 0);
 	CHECK_EQ(result.nr_leaked, 0);
 	CHECK_EQ(result.nr_instances, nr_instances);
@@ -105,7 +105,7 @@ nobody_sees_it_before_it_is_finished(void)
 	CHECK_EQ(prmem_get(t.pool, PRMEM_SUBSYSTEM_RAMDISK, "d", 0, &inst, &err), -ENOENT);
 	CHECK_EQ(prmem_disk_remove(t.pool, "d", PRMEM_REMOVE_FORCE, NULL, NULL, &err), -ENOENT);
 	CHECK_EQ(prmem_disk_resize(t.pool, "d", 1, true, &err), -ENOENT);
-	CHECK_EQ(prmem_disk_begin(t.pool, &args, &other, &err), -EBUSY);
+	CHECK_EQ(prmem_disk_begin(t.pool, &args, sizeof args, &other, &err), -EBUSY);
 	check_is_clean(t.pool, 1);
 	/* Closed, it is gone, and so are its pages. */
 	prmem_disk_close(disk);
@@ -140,7 +140,7 @@ what_is_replaced_hands_on_what_it_was_promised(void)
 	/* So small that not two of them can be reserved. */
 	temp_pool_make(&t, 1 << 20);
 	old = temp_disk(&t, "d", 120 * PAGE);
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, &err), 0);
 	disk = begin(&t, "d", 'n');
 	CHECK_EQ(prmem_disk_finish(disk, 120 * PAGE, 0, &err), -EEXIST);
 	CHECK_EQ(prmem_disk_finish(disk, 120 * PAGE, PRMEM_FINISH_REPLACE, &err), -EBUSY);
@@ -156,14 +156,14 @@ what_is_replaced_hands_on_what_it_was_promised(void)
 		CHECK_STR(seen.info.description, "kept");
 		CHECK(seen.info.reserved);
 		CHECK_EQ(seen.info.nr_promised, 121 - NR_PAGES - seen.info.nr_nodes);
-		prmem_pool_info(t.pool, &info);
+		prmem_pool_info(t.pool, &info, sizeof info);
 		CHECK_EQ(info.nr_reserved, seen.info.nr_promised);
 		CHECK_EQ(content_of(t.pool, "d"), 'n');
 		check_is_clean(t.pool, 1);
 		temp_pool_reopen(&t);
 	}
 	changes = (struct prmem_disk_changes){.read_only = &on};
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, &err), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, &err), 0);
 	disk = begin(&t, "d", 'm');
 	CHECK_EQ(prmem_disk_finish(disk, 120 * PAGE, PRMEM_FINISH_REPLACE, &err), -EPERM);
 	prmem_disk_close(disk);
@@ -182,7 +182,7 @@ check_promise(struct temp_pool *t, uint64_t nr_with_nodes)
 		CHECK_EQ(seen.nr, 1);
 		CHECK(seen.info.reserved);
 		CHECK_EQ(seen.info.nr_promised, nr_with_nodes - seen.info.nr_nodes);
-		prmem_pool_info(t->pool, &info);
+		prmem_pool_info(t->pool, &info, sizeof info);
 		CHECK_EQ(info.nr_reserved, seen.info.nr_promised);
 		check_is_clean(t->pool, 1);
 		temp_pool_reopen(t);
@@ -198,8 +198,8 @@ one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs(void)
 	struct temp_pool t;
 
 	temp_pool_make(&t, 1 << 20);
-	CHECK_EQ(prmem_disk_create(t.pool, &old, NULL), 0);
-	CHECK_EQ(prmem_disk_begin(t.pool, &args, &disk, NULL), 0);
+	CHECK_EQ(prmem_disk_create(t.pool, &old, sizeof old, NULL), 0);
+	CHECK_EQ(prmem_disk_begin(t.pool, &args, sizeof args, &disk, NULL), 0);
 	fill(disk, 'n');
 	CHECK_EQ(prmem_disk_finish(disk, 60 * PAGE, PRMEM_FINISH_REPLACE, NULL), 0);
 	prmem_disk_close(disk);
@@ -220,7 +220,7 @@ one_that_is_cut_off_has_room_for_all_that_is_left(void)
 	int r = 0;
 
 	temp_pool_make(&t, 1 << 20);
-	CHECK_EQ(prmem_disk_begin(t.pool, &args, &disk, NULL), 0);
+	CHECK_EQ(prmem_disk_begin(t.pool, &args, sizeof args, &disk, NULL), 0);
 	CHECK_EQ(prmem_disk_write(disk, ones, PAGE, 0), 0);
 	for (uint64_t off = (uint64_t)PAGE << 10; off <= (uint64_t)PAGE << 30; off <<= 10) {
 		CHECK_EQ(prmem_disk_write(disk, ones, PAGE, off), 0);
@@ -228,7 +228,7 @@ one_that_is_cut_off_has_room_for_all_that_is_left(void)
 	}
 	CHECK_EQ(prmem_disk_finish(disk, 3 * PAGE, 0, NULL), 0);
 	prmem_disk_close(disk);
-	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, NULL), 0);
+	CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, NULL), 0);
 	/* Two pages; it is four levels high. */
 	check_promise(&t, 2 + 4);
 	CHECK_EQ(prmem_disk_open(t.pool, "d", &disk, NULL), 0);
@@ -360,13 +360,13 @@ killed_anywhere_it_is_the_old_or_the_new_one(void)
 			prmem_disk_close(disk);
 			if (numbers == 1)
 				CHECK_EQ(prmem_disk_remove(t.pool, "first", 0, NULL, NULL, NULL), 0);
-			CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, NULL), 0);
+			CHECK_EQ(prmem_disk_set(t.pool, "d", &changes, sizeof changes, NULL), 0);
 			nr_free = temp_pool_free_pages(&t);
 			prmem_close(t.pool);
 			killed = kill_it(&t, steps);
 			/* Who only reads sees one of them, and changes nothing. */
 			args.path = t.path;
-			CHECK_EQ(prmem_open(&args, &pool, NULL), 0);
+			CHECK_EQ(prmem_open(&args, sizeof args, &pool, NULL), 0);
 			is_new = judge(pool);
 			prmem_close(pool);
 			temp_pool_open(&t);

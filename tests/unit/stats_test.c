@@ -59,7 +59,7 @@ counts_are_exact_with_more_threads_than_counters(void)
 		nr_shared += readers[i].stripe == STATS_SHARED;
 	}
 	CHECK(nr_shared >= NR_THREADS - STATS_SHARED);
-	CHECK_EQ(prmem_disk_stats(t.pool, "d", &s), 0);
+	CHECK_EQ(prmem_disk_stats(t.pool, "d", &s, sizeof s), 0);
 	CHECK_EQ(s.read.nr, NR_THREADS * NR_READS);
 	CHECK_EQ(s.read.bytes, NR_THREADS * NR_READS * LEN);
 	pthread_barrier_destroy(&barrier);
@@ -83,7 +83,7 @@ a_thread_that_ends_leaves_its_counters_to_the_next(void)
 		CHECK_EQ(pthread_join(reader.thread, NULL), 0);
 		CHECK(reader.stripe < STATS_SHARED);
 	}
-	CHECK_EQ(prmem_disk_stats(t.pool, "d", &s), 0);
+	CHECK_EQ(prmem_disk_stats(t.pool, "d", &s, sizeof s), 0);
 	CHECK_EQ(s.read.nr, 3 * STATS_NR_STRIPES * 3);
 	prmem_disk_close(disk);
 	temp_pool_remove(&t);

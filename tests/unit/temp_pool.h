@@ -28,7 +28,7 @@ temp_pool_open(struct temp_pool *t)
 	struct prmem_open_args args = {.path = t->path, .pool_size_bytes = t->size_bytes};
 	struct prmem_error err;
 
-	if (prmem_open(&args, &t->pool, &err) < 0) {
+	if (prmem_open(&args, sizeof args, &t->pool, &err) < 0) {
 		fprintf(stderr, "%s\n", err.message);
 		abort();
 	}
@@ -67,7 +67,7 @@ temp_disk(struct temp_pool *t, const char *name, uint64_t size_bytes)
 	struct prmem_disk_args args = {.name = name, .size_bytes = size_bytes};
 	struct prmem_error err = {0};
 	struct prmem_disk *disk;
-	int r = prmem_disk_create(t->pool, &args, &err);
+	int r = prmem_disk_create(t->pool, &args, sizeof args, &err);
 
 	if (r < 0 && r != -EEXIST) {
 		fprintf(stderr, "%s\n", err.message);
@@ -83,7 +83,7 @@ temp_pool_free_pages(struct temp_pool *t)
 {
 	struct prmem_pool_info info;
 
-	prmem_pool_info(t->pool, &info);
+	prmem_pool_info(t->pool, &info, sizeof info);
 	return info.nr_free;
 }
 

@@ -42,11 +42,11 @@ make_pool(const struct args *args)
 	int r;
 
 	progress_begin(&progress, args);
-	r = prmem_open(&open_args, &pool, &err);
+	r = prmem_open(&open_args, sizeof open_args, &pool, &err);
 	progress_end(&progress);
 	if (r < 0)
 		return failed(args, r, "%s", err.message);
-	prmem_pool_info(pool, &info);
+	prmem_pool_info(pool, &info, sizeof info);
 	prmem_close(pool);
 	if (!args->json) {
 		printf("pool %s: formatted, %s\n", args->shown, size_text(info.size_bytes, size));
@@ -86,7 +86,7 @@ run_format(const struct args *args)
 			      sizeof there.label - 1);
 	if (args->has_size && args->size_bytes == 0)
 		return failed(args, -EINVAL, "pool %s: 0 bytes are too few for a pool", args->pool);
-	if (!args->force && prmem_probe(args->pool, &there, NULL) == 0)
+	if (!args->force && prmem_probe(args->pool, &there, sizeof there, NULL) == 0)
 		return failed(args, -EEXIST, "pool %s: is a pool already%s%s%s; --force makes it empty", args->pool,
 			      there.label[0] != '\0' ? " (" : "", there.label, there.label[0] != '\0' ? ")" : "");
 	if (stat(args->pool, &st) < 0) {

@@ -45,7 +45,7 @@ ask_pool(const struct args *args, struct json_object *request, const struct cont
 		.degraded = args->degraded,
 		.notice = args->verbose ? on_notice : NULL,
 	};
-	int r = prmem_open(&open_args, &control.pool, err);
+	int r = prmem_open(&open_args, sizeof open_args, &control.pool, err);
 
 	if (r < 0)
 		return r;
