@@ -53,9 +53,6 @@ struct xarray {
 
 /* ---- slots: media form to entry and back ---- */
 
-/* The proof of place: 28 bits for a slot's kind and payload at a place. */
-uint32_t xa_place_proof(uint64_t lineage, unsigned int level, uint32_t idx, enum xa_kind kind, uint32_t payload);
-
 /* The slot that says "nothing here", all 60 bits of it. */
 uint64_t xa_hole_slot(uint64_t lineage, unsigned int level, uint32_t idx);
 
@@ -133,13 +130,6 @@ xa_entry_t xas_load(struct xa_state *xas, uint32_t idx);
 uint64_t xas_skip(struct xa_state *xas, uint32_t idx);
 
 /*
- * xa_reserve() - make the nodes that entries at a range will need.
- * Context: as xa_store().  Persistence: the nodes are durable.
- * Return: 0, -ENOSPC, -EROFS, -EIO.
- */
-MUST_CHECK int xa_reserve(struct xarray *xa, uint32_t first, uint32_t last);
-
-/*
  * struct xa_ahead - the leaf of a store that is to come, so that the store need
  * not go down again.  It may be kept over any time and any lock: a store sees
  * whether nodes were removed since then, and goes down by itself if so.
@@ -172,14 +162,6 @@ int64_t xa_exchange_ahead(struct xarray *xa, const struct xa_ahead *ahead, uint3
  *   store behind the end is under way.
  */
 void xa_set_end(struct xarray *xa, uint64_t end);
-
-/*
- * xa_commit_seen() - make sure that what this thread saw in [first, last] is
- * durable, whoever stored it: flushes these slots, fences, waits for links
- * under way.  Time is in proportion to the leaves there.
- * Context: as xa_store().
- */
-void xa_commit_seen(struct xarray *xa, uint32_t first, uint32_t last);
 
 /* ---- sharing ---- */
 

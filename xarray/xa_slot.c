@@ -11,12 +11,6 @@
 char xa_rcu_tsan_tag;
 #endif
 
-uint32_t
-xa_place_proof(uint64_t lineage, unsigned int level, uint32_t idx, enum xa_kind kind, uint32_t payload)
-{
-	return xa_proof_at(xa_place_key(lineage), level, idx, kind, payload);
-}
-
 uint64_t
 xa_hole_slot(uint64_t lineage, unsigned int level, uint32_t idx)
 {

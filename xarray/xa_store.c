@@ -16,11 +16,11 @@ flush_stored(struct xarray *xa, pm_slot *slots, uint32_t nr)
 	pm_flush(xa->pm, slots, nr * sizeof *slots, PM_SITE_XA_SLOT_FLUSH);
 }
 
-/* Slots that this thread only read, and whose content its answer depends on (A.5). */
+/* A slot that this thread only read, and whose content its answer depends on (A.5). */
 static inline void
-flush_seen(struct xarray *xa, pm_slot *slots, uint32_t nr)
+flush_seen(struct xarray *xa, pm_slot *slot)
 {
-	pm_flush(xa->pm, slots, nr * sizeof *slots, PM_SITE_XA_SEEN_FLUSH);
+	pm_flush(xa->pm, slot, sizeof *slot, PM_SITE_XA_SEEN_FLUSH);
 }
 
 /* The last step: what this thread flushed is durable, and so is the way to it (A.4). */
@@ -232,7 +232,7 @@ cmpxchg_in_leaf(struct xarray *xa, pm_slot *leaf, uint32_t idx, xa_entry_t old, 
 		if (xa_is_err(found))
 			return found;
 		if (found != old) {
-			flush_seen(xa, slot, 1);
+			flush_seen(xa, slot);
 			return found;
 		}
 		/* Publish: as in exchange_in_leaf(). */
@@ -258,7 +258,7 @@ cmpxchg_one(struct xarray *xa, uint32_t idx, xa_entry_t old, xa_entry_t entry, b
 		if (xa_is_err(found))
 			return found;
 		if (found != old) {
-			flush_seen(xa, &descent.slots[idx & XA_CHUNK_MASK], 1);
+			flush_seen(xa, &descent.slots[idx & XA_CHUNK_MASK]);
 			return found;
 		}
 		if (LIKELY(xa_may_store(xa, idx, &descent.slots)))
@@ -304,27 +304,4 @@ xa_cmpxchg(struct xarray *xa, uint32_t idx, xa_entry_t old, xa_entry_t entry)
 	if (!xa_is_err(found))
 		acknowledge(xa);
 	return found;
-}
-
-void
-xa_commit_seen(struct xarray *xa, uint32_t first, uint32_t last)
-{
-	uint64_t idx = first;
-
-	while (idx <= last) {
-		uint32_t at = (uint32_t)idx, end_of_leaf = xa_span_last(1, at);
-		struct xa_descent descent;
-		/* A lock for each leaf: a long range must not hold up grace periods. */
-		bool locked = xa_enter(xa);
-
-		if (xa_descend(xa, at, &descent) == XA_END_LEAF) {
-			flush_seen(xa, &descent.slots[at & XA_CHUNK_MASK], MIN(last, end_of_leaf) - at + 1);
-			idx = (uint64_t)end_of_leaf + 1;
-		} else {
-			/* That there is no leaf is durable: B.2. */
-			idx = (uint64_t)xa_descent_last(&descent, at) + 1;
-		}
-		xa_leave(xa, locked);
-	}
-	acknowledge(xa);
 }

@@ -385,31 +385,3 @@ xa_make_leaf(struct xarray *xa, uint32_t idx, pm_slot **ret_leaf)
 	*ret_leaf = descent.slots;
 	return 0;
 }
-
-int
-xa_reserve(struct xarray *xa, uint32_t first, uint32_t last)
-{
-	uint64_t idx = first;
-	int ret = 0;
-
-	while (ret == 0 && idx <= last) {
-		struct xa_descent descent;
-		enum xa_end end;
-		pm_slot *leaf;
-
-		xa_read_lock();
-		end = xa_descend(xa, (uint32_t)idx, &descent);
-		xa_read_unlock();
-		if (end == XA_END_DAMAGE && !xa_is_lost(xa, &descent, (uint32_t)idx)) {
-			ret = -EIO;
-		} else if (end != XA_END_LEAF) {
-			xa_lock(xa);
-			ret = idx < atomic_load(&xa->end) ? xa_make_leaf(xa, (uint32_t)idx, &leaf) : -ENXIO;
-			xa_unlock(xa);
-		}
-		idx = (uint64_t)xa_span_last(1, (uint32_t)idx) + 1;
-	}
-	/* The nodes that were there may be another thread's, not yet linked for good. */
-	xa_wait_links(xa);
-	return ret;
-}

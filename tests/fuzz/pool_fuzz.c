@@ -22,7 +22,7 @@
 #include "prmem/record_format.h"
 #include "tests/damage/sample.h"
 #include "tests/unit/unit.h"
-#include "xarray/xa_internal.h"
+#include "xarray/xa_node.h"
 
 #define FIX_SUPERBLOCKS 1u
 #define FIX_RECORDS 2u   /* their own CRC and the directory's slots */
@@ -125,9 +125,10 @@ fix_slots(uint32_t pfn, uint64_t lineage, unsigned int level, uint32_t first)
 		kind = xa_entry_kind(slot);
 		if (kind != XA_KIND_NODE && kind != XA_KIND_VALUE && kind != XA_KIND_BAD)
 			continue;
-		fixed = htole64(xa_mk_entry(kind, (uint32_t)slot,
-					    xa_place_proof(lineage, level - (kind == XA_KIND_NODE && level > 0), idx, kind,
-							   (uint32_t)slot)));
+		fixed = htole64(
+			xa_mk_entry(kind, (uint32_t)slot,
+				    xa_proof_at(xa_place_key(lineage), level - (kind == XA_KIND_NODE && level > 0), idx,
+						kind, (uint32_t)slot)));
 		mem_poke(&sample.mem, off, &fixed, 8);
 	}
 }

@@ -275,6 +275,15 @@ leak_damage(void *opaque, uint32_t idx, uint64_t nr, unsigned int level, uint64_
 }
 
 void
+sim_make_leaves(struct xarray *xa, uint32_t first, uint32_t last)
+{
+	for (uint64_t idx = first; idx <= last; idx = (uint64_t)xa_span_last(1, (uint32_t)idx) + 1) {
+		CHECK_EQ(xa_store(xa, (uint32_t)idx, xa_mk_value(0)), 0);
+		CHECK_EQ(xa_erase(xa, (uint32_t)idx), xa_mk_value(0));
+	}
+}
+
+void
 sim_check_leaks(struct sim_memory *sim, struct xarray *xa)
 {
 	struct leak_count count = {.sim = sim};

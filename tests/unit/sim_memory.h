@@ -74,6 +74,9 @@ void sim_free_entry(struct sim_memory *sim, xa_entry_t entry);
 /* Is it live, or at least not yet beyond a grace period? */
 bool sim_entry_is_whole(struct sim_memory *sim, xa_entry_t entry);
 
+/* Make the leaves for a range of indices that holds nothing: an entry is stored in each, and erased. */
+void sim_make_leaves(struct xarray *xa, uint32_t first, uint32_t last);
+
 /* Are just those nodes and pages in use that the array reaches?  Nobody else uses it. */
 void sim_check_leaks(struct sim_memory *sim, struct xarray *xa);
 /* Is nothing in use at all? */

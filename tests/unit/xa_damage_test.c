@@ -150,7 +150,6 @@ any_flipped_bit_of_a_link_is_noticed(void)
 			CHECK_EQ(xa_err(xa_store(&xa, AT, xa_mk_value(1))), -EIO);
 			CHECK_EQ(xa_err(xa_cmpxchg(&xa, AT + 1, 0, xa_mk_value(1))), -EIO);
 			CHECK_EQ(xa_err(xa_erase(&xa, AT + 1)), -EIO);
-			CHECK_EQ(xa_reserve(&xa, AT, AT), -EIO);
 			seen = walk_damage(0, UINT32_MAX);
 			CHECK_EQ(seen.times, 1);
 			CHECK_EQ(seen.first, first);
@@ -429,11 +428,12 @@ lose(unsigned int level)
 static void
 what_is_lost_stays_lost_until_it_is_stored(void)
 {
-	const xa_entry_t lost = xa_mk_entry(XA_KIND_BAD, UINT32_MAX, 0);
+	const xa_entry_t lost = xa_mk_entry(XA_KIND_BAD, UINT32_MAX, 0), five = xa_mk_value(5);
 
 	for (unsigned int level = 1; level < XA_MAX_HEIGHT; level++) {
 		uint32_t first = xa_span_first(level, AT), last = xa_span_last(level, AT), idx = AT;
 		struct damage_seen seen;
+		xa_entry_t old;
 
 		for (int how = 0; how < 4; how++) {
 			begin();
@@ -461,8 +461,9 @@ what_is_lost_stays_lost_until_it_is_stored(void)
 				CHECK_EQ(xa_load(&xa, AT + 1), 0);
 				break;
 			case 3:
-				CHECK_EQ(xa_reserve(&xa, AT + 1, AT + 1), 0);
-				CHECK_EQ(xa_load(&xa, AT + 1), lost);
+				CHECK_EQ(xa_exchange(&xa, AT + 1, 1, &five, &old), 1);
+				CHECK_EQ(old, lost);
+				CHECK_EQ(xa_load(&xa, AT + 1), five);
 				break;
 			}
 			CHECK_EQ(xa_load(&xa, AT), lost);

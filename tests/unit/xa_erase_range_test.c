@@ -118,7 +118,7 @@ static void
 leaves_that_were_emptied_before_go_when_a_range_passes(void)
 {
 	begin();
-	CHECK_EQ(xa_reserve(&xa, 0, 20 * XA_CHUNK_SIZE), 0);
+	sim_make_leaves(&xa, 0, 20 * XA_CHUNK_SIZE);
 	CHECK_EQ(xa_store(&xa, 20 * XA_CHUNK_SIZE, xa_mk_value(1)), 0);
 	CHECK_EQ(xa_erase_range(&xa, 1, 10 * XA_CHUNK_SIZE), 0);
 	CHECK_EQ(xa_load(&xa, 20 * XA_CHUNK_SIZE), xa_mk_value(1));

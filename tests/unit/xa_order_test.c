@@ -192,23 +192,9 @@ b_compares_in_that_leaf(void)
 }
 
 static void
-b_reserves_that_leaf(void)
-{
-	CHECK_EQ(xa_reserve(&xa, FAR, FAR + 1), 0);
-}
-
-static void
-b_commits_what_it_saw(void)
-{
-	CHECK(!xa_is_err(xa_load(&xa, FAR)));
-	xa_commit_seen(&xa, FAR, FAR + 1);
-}
-
-static void
 a_store_waits_for_another_threads_link(void)
 {
-	static void (*const fns[])(void) = {b_stores_in_that_leaf, b_exchanges_in_that_leaf, b_compares_in_that_leaf,
-					    b_reserves_that_leaf, b_commits_what_it_saw};
+	static void (*const fns[])(void) = {b_stores_in_that_leaf, b_exchanges_in_that_leaf, b_compares_in_that_leaf};
 	static const enum pm_site sites[] = {PM_SITE_XA_LINK_FLUSH, PM_SITE_XA_LINK_FENCE};
 
 	for (size_t s = 0; s < ARRAY_SIZE(sites); s++) {
@@ -242,41 +228,6 @@ behind_the_link_a_store_waits_for_nobody(void)
 	check_durable(FAR, 0);
 	finish_a();
 	check_durable(FAR, xa_mk_value(1));
-	end();
-}
-
-static void
-count_durable(void *opaque, uint32_t idx, xa_entry_t entry)
-{
-	(void)idx;
-	(void)entry;
-	++*(unsigned int *)opaque;
-}
-
-static bool
-count_durable_node(void *opaque, uint32_t pfn, unsigned int level, uint32_t first)
-{
-	(void)pfn;
-	(void)level;
-	(void)first;
-	++*(unsigned int *)opaque;
-	return true;
-}
-
-static void
-reserved_nodes_are_durable(void)
-{
-	unsigned int nr = 0;
-	const struct xa_visitor visitor = {.node = count_durable_node, .entry = count_durable, .opaque = &nr};
-	struct xarray durable;
-
-	begin();
-	CHECK_EQ(xa_reserve(&xa, FAR, FAR), 0);
-	CHECK_EQ(xa_reserve(&xa, 0, 0), 0);
-	sim_durable_array(&sim, &durable);
-	xa_walk(&durable, 0, UINT32_MAX, &visitor);
-	CHECK_EQ(nr, sim.nr_nodes);
-	xa_fini(&durable);
 	end();
 }
 
@@ -328,13 +279,6 @@ b_erases_a_range(void)
 	CHECK_EQ(xa_erase_range(&xa, IDX, IDX + 1), 0);
 }
 
-static void
-b_commits(void)
-{
-	(void)xa_load(&xa, IDX);
-	xa_commit_seen(&xa, IDX, IDX);
-}
-
 /* A is stopped between its store and its flush, or flush and fence; B is told of what A stored. */
 static void
 check_seen(void (*a_fn)(void), void (*b_fn)(void), enum pm_site site, xa_entry_t seen)
@@ -361,12 +305,10 @@ what_a_thread_is_told_is_durable(void)
 
 	for (size_t s = 0; s < ARRAY_SIZE(sites); s++) {
 		check_seen(a_stores, b_expects_something_else, sites[s], xa_mk_value(2));
-		check_seen(a_stores, b_commits, sites[s], xa_mk_value(2));
 		check_seen(a_erases, b_expects_something_else, sites[s], 0);
 		check_seen(a_erases, b_erases_nothing, sites[s], 0);
 		check_seen(a_erases, b_exchanges_nothing, sites[s], 0);
 		check_seen(a_erases, b_erases_a_range, sites[s], 0);
-		check_seen(a_erases, b_commits, sites[s], 0);
 	}
 	check_seen(a_erases_by_range, b_erases_nothing, PM_SITE_XA_ERASE_FLUSH, 0);
 	check_seen(a_erases_by_range, b_expects_something_else, PM_SITE_XA_ERASE_FENCE, 0);
@@ -394,15 +336,9 @@ b_compares_there(void)
 }
 
 static void
-b_commits_there(void)
-{
-	xa_commit_seen(&xa, FAR, FAR);
-}
-
-static void
 what_is_unlinked_is_told_of_when_it_is_durable(void)
 {
-	static void (*const fns[])(void) = {b_erases_there, b_compares_there, b_stores_in_that_leaf, b_commits_there};
+	static void (*const fns[])(void) = {b_erases_there, b_compares_there, b_stores_in_that_leaf};
 	static const enum pm_site sites[] = {PM_SITE_XA_UNLINK_STORE, PM_SITE_XA_UNLINK_FLUSH, PM_SITE_XA_UNLINK_FENCE};
 
 	for (size_t s = 0; s < ARRAY_SIZE(sites); s++) {
@@ -474,12 +410,6 @@ a_asks_if_it_is_empty(void)
 }
 
 static void
-a_commits_what_it_saw(void)
-{
-	xa_commit_seen(&xa, FAR, FAR);
-}
-
-static void
 check_waited_for(void (*a_fn)(void), enum pm_site site, unsigned int passes)
 {
 	begin();
@@ -526,7 +456,6 @@ who_is_inside_of_a_node_is_waited_for(void)
 	check_waited_for(a_compares_in_the_leaf, PM_SITE_XA_SLOT_CMPXCHG, 0);
 	check_waited_for(a_erases_slots_of_the_leaf, PM_SITE_XA_ERASE_STORE, 0);
 	check_waited_for(a_erases_slots_of_the_leaf, PM_SITE_XA_ERASE_FLUSH, 0);
-	check_waited_for(a_commits_what_it_saw, PM_SITE_XA_SEEN_FLUSH, 0);
 	/* Readers: on the last step down. */
 	check_waited_for(a_loads, SIM_SITE_MAP, XA_MAX_HEIGHT - 1);
 	check_waited_for(a_finds, SIM_SITE_MAP, XA_MAX_HEIGHT - 1);
@@ -638,7 +567,7 @@ each_flush_and_fence_is_missed_when_left_out(void)
 }
 
 UNIT_MAIN(CASE(a_store_waits_for_another_threads_link), CASE(behind_the_link_a_store_waits_for_nobody),
-	  CASE(reserved_nodes_are_durable), CASE(what_a_thread_is_told_is_durable),
-	  CASE(what_is_unlinked_is_told_of_when_it_is_durable), CASE(who_is_inside_of_a_node_is_waited_for),
-	  CASE(a_store_behind_the_end_is_waited_for), CASE(everything_is_durable_when_it_is_acknowledged),
-	  CASE(a_damaged_node_is_gone_for_good), CASE(each_flush_and_fence_is_missed_when_left_out))
+	  CASE(what_a_thread_is_told_is_durable), CASE(what_is_unlinked_is_told_of_when_it_is_durable),
+	  CASE(who_is_inside_of_a_node_is_waited_for), CASE(a_store_behind_the_end_is_waited_for),
+	  CASE(everything_is_durable_when_it_is_acknowledged), CASE(a_damaged_node_is_gone_for_good),
+	  CASE(each_flush_and_fence_is_missed_when_left_out))

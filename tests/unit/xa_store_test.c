@@ -297,7 +297,7 @@ a_run_costs_one_fence_where_there_are_leaves(void)
 	begin();
 	for (uint32_t i = 0; i < RUN; i++)
 		new[i] = xa_mk_value(i);
-	CHECK_EQ(xa_reserve(&xa, 0, RUN - 1), 0);
+	sim_make_leaves(&xa, 0, RUN - 1);
 	memset(sim.nr_at_site, 0, sizeof sim.nr_at_site);
 	CHECK_EQ(xa_exchange(&xa, 0, RUN, new, old), RUN);
 	CHECK_EQ(atomic_load(&sim.nr_at_site[PM_SITE_XA_SLOT_FENCE]), 1);
@@ -404,20 +404,19 @@ a_run_that_cannot_go_on_tells_how_far_it_came(void)
 }
 
 static void
-where_nodes_are_reserved_a_store_needs_none(void)
+where_there_are_leaves_a_store_needs_no_page(void)
 {
 	static const uint32_t starts[] = {0, XA_CHUNK_SIZE - 1, UINT32_MAX - RUN + 1};
 
 	for (size_t s = 0; s < ARRAY_SIZE(starts); s++) {
 		begin();
-		CHECK_EQ(xa_reserve(&xa, starts[s], starts[s] + RUN - 1), 0);
+		sim_make_leaves(&xa, starts[s], starts[s] + RUN - 1);
 		CHECK(xa_empty(&xa));
 		sim.alloc_fails_in = 1;
 		for (uint32_t i = 0; i < RUN; i++)
 			CHECK_EQ(xa_store(&xa, starts[s] + i, xa_mk_value(i)), 0);
-		CHECK_EQ(xa_reserve(&xa, starts[s], starts[s] + RUN - 1), 0);
 		/* What is not there cannot be had. */
-		CHECK_EQ(xa_reserve(&xa, 1u << 31, 1u << 31), -ENOSPC);
+		CHECK_EQ(xa_err(xa_store(&xa, 1u << 31, xa_mk_value(0))), -ENOSPC);
 		end();
 	}
 }
@@ -441,14 +440,11 @@ nothing_is_stored_behind_the_end(void)
 	CHECK_EQ(xa_err(xa_cmpxchg(&xa, last + 1, xa_mk_value(5), new[0])), -ENXIO);
 	CHECK_EQ(xa_err(xa_store(&xa, UINT32_MAX, new[0])), -ENXIO);
 	CHECK_EQ(xa_load(&xa, last + 1), xa_mk_value(5));
-	CHECK_EQ(xa_reserve(&xa, 0, last), 0);
-	CHECK_EQ(xa_reserve(&xa, last, 64 * XA_CHUNK_SIZE), -ENXIO);
 	CHECK_EQ(xa_erase_range(&xa, last + 1, UINT32_MAX), 0);
 	CHECK_EQ(xa_load(&xa, last + 1), 0);
 	CHECK_EQ(xa_load(&xa, last), new[0]);
 	xa_set_end(&xa, 0);
 	CHECK_EQ(xa_err(xa_store(&xa, 0, new[0])), -ENXIO);
-	CHECK_EQ(xa_reserve(&xa, 64 * XA_CHUNK_SIZE, 64 * XA_CHUNK_SIZE), -ENXIO);
 	CHECK_EQ(xa_erase_range(&xa, 0, UINT32_MAX), -ENXIO);
 	CHECK_EQ(xa_load(&xa, last), new[0]);
 	xa_set_end(&xa, UINT64_C(1) << 32);
@@ -519,8 +515,8 @@ no_two_places_prove_the_same(void)
 			CHECK(xa_hole_slot(lineage, 0, idx) != xa_hole_slot(lineage, 1, idx));
 			CHECK(xa_node_slot(lineage, 0, idx, 7) != xa_node_slot(lineage, 1, idx, 7));
 			CHECK(xa_node_slot(lineage, 0, idx, 7) != xa_node_slot(lineage, 0, idx + 1, 7));
-			CHECK(xa_place_proof(lineage, 0, idx, XA_KIND_VALUE, 7) !=
-			      xa_place_proof(lineage, 0, idx, XA_KIND_BAD, 7));
+			CHECK(xa_proof_at(xa_place_key(lineage), 0, idx, XA_KIND_VALUE, 7) !=
+			      xa_proof_at(xa_place_key(lineage), 0, idx, XA_KIND_BAD, 7));
 			CHECK(xa_content_seed(lineage, idx, XA_KIND_PAGE) !=
 			      xa_content_seed(lineage, idx + 1, XA_KIND_PAGE));
 			CHECK(xa_content_seed(lineage, idx, XA_KIND_PAGE) !=
@@ -538,7 +534,7 @@ the_media_format_is_what_it_always_was(void)
 	CHECK_EQ(xa_hole_slot(1, 0, 0), UINT64_C(0x7422c0b6529b2ac4));
 	CHECK_EQ(xa_hole_slot(SIM_LINEAGE, 2, 0x80000000u), UINT64_C(0x74edc406d1a0153e));
 	CHECK_EQ(xa_node_slot(SIM_LINEAGE, 1, 0x40000, 0xdeadbeef), UINT64_C(0xad0d92d9deadbeef));
-	CHECK_EQ(xa_place_proof(SIM_LINEAGE, 0, UINT32_MAX, XA_KIND_VALUE, 42), 0x27e79fc);
+	CHECK_EQ(xa_proof_at(xa_place_key(SIM_LINEAGE), 0, UINT32_MAX, XA_KIND_VALUE, 42), 0x27e79fc);
 	CHECK_EQ(xa_content_seed(SIM_LINEAGE, 77, XA_KIND_PAGE), 0xb4c2292f);
 }
 
@@ -577,10 +573,8 @@ a_root_that_does_not_prove_itself_is_refused(void)
 	CHECK_EQ(xa_err(xa_find(&bad, &idx, UINT32_MAX)), -EIO);
 	CHECK_EQ(idx, 4);
 	CHECK_EQ(xa_find_after(&bad, &idx, UINT32_MAX), 0);
-	CHECK_EQ(xa_reserve(&bad, 0, 0), -EIO);
 	CHECK_EQ(xa_erase_range(&bad, 0, UINT32_MAX - 1), -EIO);
 	CHECK(!xa_empty(&bad));
-	xa_commit_seen(&bad, 0, UINT32_MAX);
 	xa_free_all(&bad);
 	xa_fini(&bad);
 	end();
@@ -612,7 +606,7 @@ UNIT_MAIN(CASE(an_empty_array_holds_nothing), CASE(what_is_stored_is_loaded_at_e
 	  CASE(cmpxchg_replaces_only_what_was_expected), CASE(a_run_is_exchanged_across_leaves),
 	  CASE(a_run_costs_one_fence_where_there_are_leaves), CASE(a_run_that_does_not_fit_is_refused),
 	  CASE(a_store_that_fails_leaves_the_tree_as_it_was), CASE(a_run_that_cannot_go_on_tells_how_far_it_came),
-	  CASE(where_nodes_are_reserved_a_store_needs_none), CASE(nothing_is_stored_behind_the_end),
+	  CASE(where_there_are_leaves_a_store_needs_no_page), CASE(nothing_is_stored_behind_the_end),
 	  CASE(a_cursor_loads_what_load_does), CASE(a_cursor_skips_what_has_no_node),
 	  CASE(no_two_places_prove_the_same), CASE(the_media_format_is_what_it_always_was),
 	  CASE(a_root_that_does_not_prove_itself_is_refused), CASE(erasing_everything_heals_a_damaged_root))
