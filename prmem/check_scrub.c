@@ -84,7 +84,7 @@ check_run(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, uint64_t 
 		bad_page_note(inst->pool, bad);
 	if (r < 0)
 		return r;
-	return crc >> 4 == xa_entry_proof(entry) ? 1 : -EIO;
+	return xa_proof_of_crc(crc) == xa_entry_proof(entry) ? 1 : -EIO;
 }
 
 /* Context: read lock held. */
@@ -105,7 +105,7 @@ check_small(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, uint64_
 	r = crc_of(inst->pool, &obj, xa_content_seed(inst->xa.lineage, idx, obj.kind), &crc, ret_bad);
 	if (r < 0)
 		return r;
-	return crc >> 4 == xa_entry_proof(entry) ? 1 : -EIO;
+	return xa_proof_of_crc(crc) == xa_entry_proof(entry) ? 1 : -EIO;
 }
 
 int
@@ -141,7 +141,7 @@ check_data(struct prmem_instance *inst)
 		bad_page_note(inst->pool, bad);
 	if (r < 0)
 		return r;
-	return crc >> 4 == xa_entry_proof(slot) ? 1 : -EIO;
+	return xa_proof_of_crc(crc) == xa_entry_proof(slot) ? 1 : -EIO;
 }
 
 static void

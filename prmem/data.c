@@ -16,7 +16,7 @@ instance_data_proof(const struct prmem_instance *inst, const struct object *obj)
 {
 	uint32_t seed = xa_content_seed(inst->xa.lineage ^ DATA_LINEAGE, 0, obj->kind);
 
-	return crc32c(seed, obj->start, obj->len_bytes) >> 4;
+	return xa_proof_of_crc(crc32c(seed, obj->start, obj->len_bytes));
 }
 
 static size_t
@@ -90,7 +90,7 @@ copy_proves_itself(const struct prmem_instance *inst, const struct object *obj, 
 	crc = crc32c(crc, obj->start, header_bytes);
 	crc = crc32c(crc, buf, len_bytes);
 	crc = crc32c(crc, start + len_bytes, content_bytes(obj) - len_bytes);
-	return crc >> 4 == proof;
+	return xa_proof_of_crc(crc) == proof;
 }
 
 int

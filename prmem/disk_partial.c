@@ -107,7 +107,7 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 			/* Behind the copy: its stores drain meanwhile. */
 			crc = crc32c(xa_seed(&inst->xa, part->idx, XA_KIND_PAGE), page, sizeof page);
 			pm_fence(pool->pm, PM_SITE_PARTIAL_FENCE);
-			new = xa_mk_entry(XA_KIND_PAGE, taken_page.pfn, crc >> 4);
+			new = xa_mk_entry(XA_KIND_PAGE, taken_page.pfn, xa_proof_of_crc(crc));
 		}
 		/*
 		 * The publishing store.  Durable before it: the merged page.

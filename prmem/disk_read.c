@@ -34,7 +34,7 @@ disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void
 		guard_at(xa_entry_payload(entry));
 		memcpy(ret_page, page, PRMEM_PAGE_SIZE);
 		crc = crc32c(xa_seed(&inst->xa, idx, XA_KIND_PAGE), ret_page, PRMEM_PAGE_SIZE);
-		if (LIKELY(crc >> 4 == xa_entry_proof(entry)))
+		if (LIKELY(xa_proof_of_crc(crc) == xa_entry_proof(entry)))
 			return 0;
 		atomic_fetch_add_explicit(&inst->nr_crc_errors, 1, memory_order_relaxed);
 	}

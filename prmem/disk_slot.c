@@ -48,7 +48,7 @@ content_proof(struct prmem_instance *inst, uint32_t idx, uint64_t slot, uint32_t
 		return r;
 	if (pool_pfn_of(inst->pool, object.start, &pfn))
 		guard_at(pfn);
-	*ret_proof = crc32c(xa_seed(&inst->xa, idx, kind), object.start, object.len_bytes) >> 4;
+	*ret_proof = xa_proof_of_crc(crc32c(xa_seed(&inst->xa, idx, kind), object.start, object.len_bytes));
 	return 0;
 }
 

@@ -98,7 +98,7 @@ page_entry(const struct prmem_instance *inst, uint32_t idx, uint32_t pfn, const 
 {
 	uint32_t crc = crc32c(xa_seed(&inst->xa, idx, XA_KIND_PAGE), content, PRMEM_PAGE_SIZE);
 
-	return xa_mk_entry(XA_KIND_PAGE, pfn, crc >> 4);
+	return xa_mk_entry(XA_KIND_PAGE, pfn, xa_proof_of_crc(crc));
 }
 
 int

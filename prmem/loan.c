@@ -38,7 +38,7 @@ prmem_mk_entry(struct prmem_instance *inst, uint32_t idx, void *object, xa_entry
 	pm_flush(pool->pm, obj.start, obj.len_bytes, PM_SITE_OBJECT_FLUSH);
 	pm_fence(pool->pm, PM_SITE_OBJECT_FENCE);
 	crc = crc32c(xa_content_seed(inst->xa.lineage, idx, obj.kind), obj.start, obj.len_bytes);
-	*ret_entry = xa_mk_entry(obj.kind, obj.payload, crc >> 4);
+	*ret_entry = xa_mk_entry(obj.kind, obj.payload, xa_proof_of_crc(crc));
 	return 0;
 }
 
@@ -95,7 +95,7 @@ prmem_borrow(struct prmem_instance *inst, uint32_t idx, struct prmem_loan *ret_l
 	if (r < 0)
 		return r;
 	crc = crc32c(xa_content_seed(inst->xa.lineage, idx, obj.kind), obj.start, obj.len_bytes);
-	if (crc >> 4 != xa_entry_proof(entry)) {
+	if (xa_proof_of_crc(crc) != xa_entry_proof(entry)) {
 		instance_unpin(inst, entry);
 		return -EIO;
 	}

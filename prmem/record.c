@@ -81,8 +81,8 @@ record_check(const struct record_media *rec)
 uint32_t
 record_proof(const struct directory *dir, uint32_t number, const struct record_media *rec)
 {
-	return crc32c(xa_content_seed(dir->xa.lineage, number, XA_KIND_PAGE), rec,
-		      offsetof(struct record_media, crc)) >> 4;
+	return xa_proof_of_crc(crc32c(xa_content_seed(dir->xa.lineage, number, XA_KIND_PAGE), rec,
+				      offsetof(struct record_media, crc)));
 }
 
 /*

@@ -44,7 +44,7 @@ content_proves(struct repair *r, uint32_t idx, uint64_t slot)
 		crc = crc32c(crc, page + in_page, n);
 		done += n;
 	}
-	return crc >> 4 == xa_entry_proof(slot);
+	return xa_proof_of_crc(crc) == xa_entry_proof(slot);
 }
 
 /* Does a leaf slot prove itself by its place: nothing, a value, lost? */

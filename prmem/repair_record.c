@@ -115,7 +115,7 @@ fix_record_bit(struct repair *r, pm_slot *slot, uint32_t number)
 			effect = CRC32C_POLYNOMIAL;
 		else
 			effect = effect >> 1 ^ ((effect & 1) != 0 ? CRC32C_POLYNOMIAL : 0);
-		if (effect >> 4 != wanted)
+		if (xa_proof_of_crc(effect) != wanted)
 			continue;
 		u.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		if (record_check(&u.rec) == NULL) {

@@ -24,7 +24,7 @@ is_proved(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, const str
 	guard_at(obj->kind == XA_KIND_PAGE ? obj->payload : 0);
 	crc = crc32c(xa_seed(&inst->xa, idx, obj->kind), obj->start, obj->len_bytes);
 	guard_leave();
-	return crc >> 4 == xa_entry_proof(entry);
+	return xa_proof_of_crc(crc) == xa_entry_proof(entry);
 }
 
 bool

@@ -61,12 +61,19 @@ uint64_t xa_node_slot(uint64_t lineage, unsigned int level, uint32_t first, uint
 
 /*
  * The seed of the CRC-32C of what an entry at @idx points to.
- * proof = crc32c(xa_content_seed(...), content) >> 4.
+ * proof = xa_proof_of_crc(crc32c(xa_content_seed(...), content)).
  */
 uint32_t xa_content_seed(uint64_t lineage, uint32_t idx, enum xa_kind kind);
 
 /* xa_seed() - the same for an array at hand. */
 uint32_t xa_seed(const struct xarray *xa, uint32_t idx, enum xa_kind kind);
+
+/* xa_proof_of_crc() - a slot has room for the upper bits of its content's CRC. */
+static inline uint32_t
+xa_proof_of_crc(uint32_t crc)
+{
+	return crc >> (32 - XA_SLOT_PROOF_BITS);
+}
 
 static inline enum xa_kind
 xa_entry_kind(xa_entry_t entry)
@@ -93,8 +100,15 @@ xa_mk_entry(enum xa_kind kind, uint32_t payload, uint32_t proof)
 	return (uint64_t)proof << XA_SLOT_PROOF_SHIFT | (uint64_t)kind << XA_SLOT_KIND_SHIFT | payload;
 }
 
+/* No kind that is ever stored: what is kept in it cannot be mistaken for an entry. */
+#define XA_KIND_ERROR ((enum xa_kind)0xf)
+
 /* An answer that is an error; @error is a negative errno. */
-xa_entry_t xa_mk_err(int error);
+static inline xa_entry_t
+xa_mk_err(int error)
+{
+	return xa_mk_entry(XA_KIND_ERROR, (uint32_t)-error, 0);
+}
 
 /* The leaf slot for an entry (0: the hole), and the entry of a leaf slot (an error entry if damaged). */
 uint64_t xa_encode(const struct xarray *xa, uint32_t idx, xa_entry_t entry);

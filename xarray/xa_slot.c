@@ -4,9 +4,6 @@
  */
 #include "xarray/xa_node.h"
 
-/* No kind that is ever stored: what is kept in it cannot be mistaken for an entry. */
-#define KIND_ERROR 0xf
-
 #ifdef XA_TSAN
 char xa_rcu_tsan_tag;
 #endif
@@ -33,12 +30,6 @@ uint32_t
 xa_seed(const struct xarray *xa, uint32_t idx, enum xa_kind kind)
 {
 	return (uint32_t)(xa_place_hash(xa->place_key, 0, idx, kind) >> 32);
-}
-
-xa_entry_t
-xa_mk_err(int error)
-{
-	return xa_mk_entry((enum xa_kind)KIND_ERROR, (uint32_t)-error, 0);
 }
 
 uint64_t
@@ -88,7 +79,7 @@ xa_to_value(xa_entry_t entry)
 bool
 xa_is_err(xa_entry_t entry)
 {
-	return (unsigned int)xa_entry_kind(entry) == KIND_ERROR;
+	return xa_entry_kind(entry) == XA_KIND_ERROR;
 }
 
 int

@@ -147,7 +147,7 @@ fix_records(void)
 			poke_crc(rec_pfns[inst]);
 			fixed = crc32c(xa_content_seed(dir_lineage, i, XA_KIND_PAGE), page_at(rec_pfns[inst]),
 				       MEM_POOL_PAGE - 4);
-			fixed = htole64(xa_mk_entry(XA_KIND_PAGE, rec_pfns[inst], (uint32_t)fixed >> 4));
+			fixed = htole64(xa_mk_entry(XA_KIND_PAGE, rec_pfns[inst], xa_proof_of_crc((uint32_t)fixed)));
 			mem_poke(&sample.mem, (uint64_t)dir_pfn * MEM_POOL_PAGE + 8 * i, &fixed, 8);
 		}
 	}
