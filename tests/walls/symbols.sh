@@ -31,6 +31,26 @@ exported "$library" >"$tmp/exported"
 diff=$(diff "$tmp/declared" "$tmp/exported" | sed -n 's/^< \(.*\)/declared, not exported: \1/p; s/^> \(.*\)/exported, not declared: \1/p')
 [ -z "$diff" ] || wrong "libprmem.so and its headers differ:
 $diff"
+
+# The version script lists just these, each once, without a pattern.
+listed() { # VERSION-SCRIPT
+	sed '/^\/\*/,/\*\//d' "$1" | sed -n '/global:/,/local:/s/^[[:space:]]*\([^[:space:]:]*\);$/\1/p' | sort
+}
+unlisted() { # VERSION-SCRIPT
+	diff "$tmp/declared" <(listed "$1") |
+		sed -n 's/^< \(.*\)/declared, not in the version script: \1/p; s/^> \(.*\)/in the version script, not declared: \1/p'
+}
+syms=$top_srcdir/prmem/libprmem.syms
+diff=$(unlisted "$syms")
+[ -z "$diff" ] || wrong "prmem/libprmem.syms and the headers differ:
+$diff"
+for edit in '/^\t\txa_load;/d' '/^\t\txa_load;/s//&\n&/' '/^\t\txa_load;/s//\t\txa_*;/' '/^\t\txa_load;/s//&\n\t\txa_planted;/'; do
+	sed "$edit" "$syms" >"$tmp/edited.syms"
+	[ -n "$(unlisted "$tmp/edited.syms")" ] || wrong "a version script changed by $edit was not seen"
+done
+# A symbol is of the version that has it first.
+nm -D --defined-only --with-symbol-versions "$library" | awk '$2 == "T" && $3 !~ /@@?PRMEM_[0-9]+\.[0-9]+$/ { print $3 }' >"$tmp/unversioned"
+[ ! -s "$tmp/unversioned" ] || wrong "symbols without a version: $(cat "$tmp/unversioned")"
 [ "$(wc -l <"$tmp/declared")" -ge 40 ] || wrong "only $(wc -l <"$tmp/declared") functions found in the headers: the test reads them wrongly"
 
 # Each of them is called by a unit test.
