@@ -89,7 +89,8 @@ check_type(const struct stat *st, const char *path, bool *ret_is_device, struct 
 }
 
 static int
-open_existing(const struct prmem_open_args *args, const struct stat *st, struct backing *b, struct prmem_error *err)
+open_existing(const struct prmem_open_args *args, const char *path, const struct stat *st, struct backing *b,
+	      struct prmem_error *err)
 {
 	struct stat opened;
 	int r;
@@ -97,7 +98,7 @@ open_existing(const struct prmem_open_args *args, const struct stat *st, struct 
 	r = check_type(st, args->path, &b->is_device, err);
 	if (r < 0)
 		return r;
-	b->fd = open(args->path, (args->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	b->fd = open(path, (args->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (b->fd < 0) {
 		r = -errno;
 		return error_set(err, r, "pool %.200s: may not be opened for %s: %s", args->path,
@@ -108,6 +109,38 @@ open_existing(const struct prmem_open_args *args, const struct stat *st, struct 
 		return error_set(err, -EAGAIN, "pool %.200s: was replaced while it was opened: try again", args->path);
 	}
 	return 0;
+}
+
+/*
+ * What a descriptor of the caller's is open on.  A duplicate of it would have
+ * one lock with it, which goes with the last of them; and libpmem opens by path.
+ */
+static int
+open_by_fd(const struct prmem_open_args *args, struct backing *b, struct prmem_error *err)
+{
+	int mode = fcntl(args->fd, F_GETFL);
+	char path[FD_PATH_BYTES];
+	struct stat st;
+	int r;
+
+	if (mode < 0 || fstat(args->fd, &st) < 0) {
+		r = -errno;
+		return error_set(err, r, "pool %.200s: descriptor %d: %s", args->path, args->fd, strerror(-r));
+	}
+	/* To open it anew could give more than whoever handed it over meant to; O_PATH gives nothing by itself. */
+	if ((mode & O_PATH) == 0 && (mode & O_ACCMODE) != O_RDWR &&
+	    ((mode & O_ACCMODE) == O_WRONLY || !args->read_only))
+		return error_set(err, -EACCES, "pool %.200s: descriptor %d is not open for %s", args->path, args->fd,
+				 args->read_only ? "reading" : "reading and writing");
+	b->by_fd = true;
+	backing_fd_path(args->fd, path);
+	return open_existing(args, path, &st, b, err);
+}
+
+void
+backing_fd_path(int fd, char ret_path[FD_PATH_BYTES])
+{
+	snprintf(ret_path, FD_PATH_BYTES, "/proc/self/fd/%d", fd);
 }
 
 /* ---- new files ---- */
@@ -172,7 +205,7 @@ open_or_create(const struct prmem_open_args *args, struct backing *b, struct prm
 	int r;
 
 	if (stat(args->path, &st) == 0)
-		return open_existing(args, &st, b, err);
+		return open_existing(args, args->path, &st, b, err);
 	if (errno == ENOENT)
 		return create(args, b, err);
 	r = -errno;
@@ -187,7 +220,7 @@ backing_open(const struct prmem_open_args *args, struct backing *ret_backing, st
 
 	if (args->path == NULL || args->path[0] == '\0')
 		return error_set(err, -EINVAL, "no pool was named");
-	r = open_or_create(args, &b, err);
+	r = (args->flags & PRMEM_OPEN_FD) != 0 ? open_by_fd(args, &b, err) : open_or_create(args, &b, err);
 	/* Another process was faster: what it made is looked at once. */
 	if (r == -EEXIST)
 		r = open_or_create(args, &b, err);
@@ -265,7 +298,7 @@ backing_is_named(int fd, const char *path)
 int
 backing_check_name(const struct backing *backing, const char *path, struct prmem_error *err)
 {
-	if (backing_is_named(backing->fd, path))
+	if (backing->by_fd || backing_is_named(backing->fd, path))
 		return 0;
 	return error_set(err, -EAGAIN, "pool %.200s: was replaced or removed while it was opened: try again", path);
 }
@@ -295,6 +328,8 @@ backing_sync_name(const struct backing *backing, const char *path)
 		return 0;
 	if (fsync(backing->fd) < 0)
 		return -errno;
+	if (backing->by_fd)
+		return 0;
 	snprintf(copy, sizeof copy, "%s", path);
 	dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || fsync(dir) < 0)

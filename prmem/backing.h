@@ -16,14 +16,17 @@ struct backing {
 	bool is_device; /* device-DAX; else a regular file */
 	bool created; /* by this open */
 	bool was_empty; /* was without content before this open */
+	bool by_fd; /* the path is only what it is called */
 	uint64_t size_bytes; /* after backing_size() */
 };
 
 /*
- * backing_open() - open what args->path names, or create it.
+ * backing_open() - open what args->path names, or create it; with
+ * PRMEM_OPEN_FD what args->fd is open on, anew, so that the lock is not shared
+ * with other descriptors.
  * Does not give a new file its size: that waits for the lock.
- * Return: 0 and *ret_backing; -ENOENT, -EACCES, -EINVAL (what it is), or what
- *   the system said.
+ * Return: 0 and *ret_backing; -ENOENT, -EACCES, -EBADF, -EINVAL (what it is),
+ *   or what the system said.
  */
 MUST_CHECK int backing_open(const struct prmem_open_args *args, struct backing *ret_backing, struct prmem_error *err);
 
@@ -35,6 +38,10 @@ MUST_CHECK int backing_open(const struct prmem_open_args *args, struct backing *
  * Return: 0; -EINVAL (too small, too large), -EFBIG, -ENOSPC, ...
  */
 MUST_CHECK int backing_size(struct backing *backing, const struct prmem_open_args *args, struct prmem_error *err);
+
+/* backing_fd_path() - a path to what a descriptor is open on, for those who only take paths. */
+#define FD_PATH_BYTES 32
+void backing_fd_path(int fd, char ret_path[FD_PATH_BYTES]);
 
 /* backing_is_named() - is an open file what the path names now? */
 bool backing_is_named(int fd, const char *path);

@@ -416,7 +416,7 @@ add_locked(struct prmem_pool *pool, const struct prmem_region_args *args, const 
 	return 0;
 }
 
-/* By its name, before the lock only says that somebody has it. */
+/* Before the lock only says that somebody has it. */
 static int
 check_not_open(struct prmem_pool *pool, const char *path, struct prmem_error *err)
 {
@@ -426,9 +426,9 @@ check_not_open(struct prmem_pool *pool, const char *path, struct prmem_error *er
 		return 0;
 	for (uint32_t i = 0; i < atomic_load(&pool->nr_regions); i++) {
 		const struct region_file *file = pool->regions[i].file;
-		const char *own_path = i == 0 ? pool->path : file != NULL ? file->path : NULL;
+		const struct owner_lock *lock = i == 0 ? pool->lock : file != NULL ? file->lock : NULL;
 
-		if (own_path == NULL || stat(own_path, &own) < 0)
+		if (lock == NULL || fstat(owner_lock_fd(lock), &own) < 0)
 			continue;
 		if (S_ISCHR(st.st_mode) ? S_ISCHR(own.st_mode) && st.st_rdev == own.st_rdev
 					: st.st_dev == own.st_dev && st.st_ino == own.st_ino)

@@ -2,10 +2,11 @@
 /*
  * prmem_open(), from a path on.
  *
- *	1. look at the path: a regular file, a device-DAX node, or nothing yet
+ *	1. look at the path: a regular file, a device-DAX node, or nothing yet;
+ *	   or at what a descriptor is open on
  *	2. open it, or create a file (of no length: nothing can be in it)
- *	3. lock it, before it is mapped; check the owner record, and that the path
- *	   still names it
+ *	3. lock it, before it is mapped; check the owner record, and that the path,
+ *	   if it was opened by that, still names it
  *	4. learn its size, or give a new file its: sparse, space is taken in
  *	   steps ahead of use
  *	5. map it
@@ -16,6 +17,7 @@
  * got its length, which is taken back (promise P4).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -118,7 +120,17 @@ int
 prmem_open(const struct prmem_open_args *args, size_t args_bytes, struct prmem_pool **ret_pool, struct prmem_error *err)
 {
 	struct prmem_open_args known;
-	int r = SIZED_TAKE(&known, opaque, args, args_bytes, err);
+	char name[32];
+	int r = SIZED_TAKE(&known, fd, args, args_bytes, err);
 
-	return r < 0 ? r : open_known(&known, ret_pool, err);
+	if (r < 0)
+		return r;
+	if ((known.flags & ~PRMEM_OPEN_FD) != 0)
+		return error_set(err, -EINVAL, "pool %.200s: it cannot be opened with flags 0x%x: not all are known",
+				 known.path != NULL ? known.path : "", known.flags);
+	if ((known.flags & PRMEM_OPEN_FD) != 0 && known.path == NULL) {
+		snprintf(name, sizeof name, "descriptor %d", known.fd);
+		known.path = name;
+	}
+	return open_known(&known, ret_pool, err);
 }

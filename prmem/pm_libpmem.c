@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "prmem/backing.h"
 #include "prmem/error.h"
 #include "prmem/huge.h"
 
@@ -296,8 +297,7 @@ static int
 map_writable(struct pm_libpmem *m, const char *path, size_t len_bytes, struct prmem_error *err)
 {
 	const char *no_flush = getenv("PMEM_NO_FLUSH");
-	char fd_path[32];
-	const char *name = path;
+	char name[FD_PATH_BYTES];
 	int is_pmem = 0;
 
 	/* libpmem read it when it was loaded: to clear it now would change nothing. */
@@ -305,11 +305,8 @@ map_writable(struct pm_libpmem *m, const char *path, size_t len_bytes, struct pr
 		return error_set(
 			err, -EINVAL,
 			"pool %.200s: PMEM_NO_FLUSH=1 is set, which drops every flush: unset it and start again", path);
-	/* The very file that is locked, whatever the path names by now. */
-	if (!m->is_device) {
-		snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", m->fd);
-		name = fd_path;
-	}
+	/* What is locked, whatever the path names by now. */
+	backing_fd_path(m->fd, name);
 	/* Length 0 is all of it.  Never PMEM_FILE_CREATE: it truncates. */
 	m->base = pmem_map_file(name, 0, 0, 0, &m->mapped_bytes, &is_pmem);
 	if (m->base == NULL) {

@@ -14,7 +14,7 @@
 
 /*
  * pm_libpmem_map() - map a device-DAX node or a regular file as a whole.
- * @path: its name, for messages and for libpmem on a device
+ * @path: its name, for messages
  * @fd: a descriptor of it, which outlives the mapping (ensure() uses it)
  * @len_bytes: its length
  * @read_only: map without write permission

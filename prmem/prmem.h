@@ -78,6 +78,8 @@ enum prmem_format {
 	PRMEM_FORMAT_FORCE, /* format, whatever is there */
 };
 
+#define PRMEM_OPEN_FD 1u /* what @fd is open on, whatever its name is */
+
 struct prmem_open_args {
 	const char *path; /* device-DAX node or file */
 	uint64_t pool_size_bytes; /* of a new file; 0: refuse to make one */
@@ -93,6 +95,8 @@ struct prmem_open_args {
 	/* Told how far a long search is for what a format would destroy, in bytes; not 0 ends it.  Or NULL. */
 	int (*progress)(void *opaque, uint64_t done, uint64_t total);
 	void *opaque;
+	unsigned int flags; /* PRMEM_OPEN_... */
+	int fd; /* with PRMEM_OPEN_FD */
 };
 
 /*
@@ -102,15 +106,25 @@ struct prmem_open_args {
  * pages are in use.  A failed open changes nothing.  A pool with a damaged
  * node or record opens read-only and says so.
  *
+ * With PRMEM_OPEN_FD the pool is what @fd is open on: a file, whether or not it
+ * has a name (memfd_create(), one that was unlinked), or a device-DAX node.
+ * @path is what messages call it, then; it may be NULL.  The library opens it
+ * once more by /proc/self/fd: the lock and the mapping are its own, and @fd can
+ * be closed as soon as this returns.  @fd must be open for what the pool is
+ * opened for, reading or reading and writing; an empty file gets the length
+ * @pool_size_bytes.
+ *
  * Context: one call at a time in a process.
  * Persistence: a new pool is durable on return; interrupted, it is formatted
  *   again by the next open.
  * Return: 0 and *ret_pool; else
  *   -ENOENT   no such file, and none was to be made
- *   -EACCES   may not be opened
+ *   -EACCES   may not be opened, or @fd is not open for writing
+ *   -EBADF    @fd is not open
  *   -EBUSY    another process has it (the message names its PID)
  *   -EMEDIUMTYPE not a pool and not blank
- *   -EINVAL   too small, of another size than it says, not a file or device
+ *   -EINVAL   too small, of another size than it says, not a file or device; a
+ *             flag that is not known
  *   -E2BIG    @args asks for something that this library does not know
  *   -EPROTONOSUPPORT made by a newer version
  *   -EIO      both superblocks are damaged
@@ -714,7 +728,7 @@ enum prmem_slot_kind {
 	PRMEM_SLOT_BUFFER,
 	PRMEM_SLOT_VALUE,
 	PRMEM_SLOT_NODE, /* where a node should be that does not prove itself */
-	PRMEM_SLOT_BAD,  /* the page that was there went bad */
+	PRMEM_SLOT_BAD, /* the page that was there went bad */
 	PRMEM_SLOT_LOST, /* a repair gave up what was there */
 };
 
@@ -724,21 +738,21 @@ enum prmem_slot_kind {
  * stands for all pages that would be under it.
  */
 struct prmem_slot {
-	uint64_t off;            /* the range of the disk that it stands for, which may */
-	uint64_t len_bytes;      /* reach beyond the disk's end */
-	uint64_t lineage;        /* of the array: a part of each proof */
-	uint64_t slot;           /* as in the pool */
-	uint64_t expected;       /* with the proof as computed; 0 when there is none for this kind */
-	uint32_t kind;           /* enum prmem_slot_kind */
-	uint32_t payload;        /* page number of a page or a node */
-	uint32_t proof;          /* 28 bits, as stored */
+	uint64_t off; /* the range of the disk that it stands for, which may */
+	uint64_t len_bytes; /* reach beyond the disk's end */
+	uint64_t lineage; /* of the array: a part of each proof */
+	uint64_t slot; /* as in the pool */
+	uint64_t expected; /* with the proof as computed; 0 when there is none for this kind */
+	uint32_t kind; /* enum prmem_slot_kind */
+	uint32_t payload; /* page number of a page or a node */
+	uint32_t proof; /* 28 bits, as stored */
 	uint32_t expected_proof; /* as computed */
-	uint32_t node_page;      /* the page of the node that holds it */
-	uint32_t number;         /* in that node */
-	uint32_t level;          /* of that node: 0 for a leaf */
-	bool in_node;            /* false: the tree does not reach that far, which makes a hole */
+	uint32_t node_page; /* the page of the node that holds it */
+	uint32_t number; /* in that node */
+	uint32_t level; /* of that node: 0 for a leaf */
+	bool in_node; /* false: the tree does not reach that far, which makes a hole */
 	bool verifies;
-	bool unreadable;         /* what it points to cannot be read, or lies outside the pool */
+	bool unreadable; /* what it points to cannot be read, or lies outside the pool */
 };
 
 /*
