@@ -74,10 +74,10 @@ struct pm_ops {
  */
 struct pm {
 	const struct pm_ops *ops;
-	void *base;         /* where it is mapped this time */
+	void *base; /* where it is mapped this time */
 	uint64_t len_bytes; /* its length */
-	bool is_pmem;       /* true: a fence makes durable; false: only sync() does */
-	bool read_only;     /* mapped without write permission */
+	bool is_pmem; /* true: a fence makes durable; false: only sync() does */
+	bool read_only; /* mapped without write permission */
 };
 
 /* Non-temporal copy; durable after the same thread's pm_fence(). */

@@ -18,8 +18,8 @@ struct control_client;
  *   it; -EACCES when there is one that may not be asked; -ECANCELED when it
  *   was interrupted; or what the system said.
  */
-int control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted,
-		    struct control_client **ret_client, struct prmem_error *err);
+int control_connect(const char *pool_path, const volatile sig_atomic_t *interrupted, struct control_client **ret_client,
+		    struct prmem_error *err);
 
 /* control_disconnect() - NULL is allowed. */
 void control_disconnect(struct control_client *client);

@@ -29,7 +29,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "read-in-place: %s\n", err.message);
 		return 1;
 	}
-	xa_for_each (prmem_xarray(disk), idx, entry) {
+	xa_for_each(prmem_xarray(disk), idx, entry) {
 		struct prmem_loan loan;
 		int r = prmem_borrow(disk, idx, &loan);
 

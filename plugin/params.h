@@ -24,10 +24,11 @@
 	X(disk, "disk", "disk=<NAME>      ", "Serve this one disk only, under any export name.")                       \
 	X(pool_size, "pool-size", "pool-size=<SIZE> ", "Size of a new file pool (default: what its disks can need).")  \
 	X(format, "format", "format=<HOW>     ", "auto: a new or blank pool is formatted (default); never; force.")    \
-	X(max_disks, "max-disks", "max-disks=<N>    ", "Refuse to make more disks than this (default: 256).")        \
+	X(max_disks, "max-disks", "max-disks=<N>    ", "Refuse to make more disks than this (default: 256).")          \
 	X(low_space, "low-space", "low-space=<SIZE> ", "Warn when less than this is left (default: never).")           \
 	X(region, "region", "region=<PATH>    ", "Where an added region is now (again for each that moved).")          \
-	X(degraded, "degraded", "degraded=<BOOL>  ", "With -r: serve what is whole if a region is missing (default: no).")
+	X(degraded, "degraded", "degraded=<BOOL>  ",                                                                   \
+	  "With -r: serve what is whole if a region is missing (default: no).")
 
 #define PARAMS_HELP_LINE(field, key, usage, help) usage help "\n"
 #define PARAMS_HELP PARAMS(PARAMS_HELP_LINE)

@@ -247,8 +247,8 @@ write_node(struct xarray *xa, struct new_nodes *nodes, unsigned int level, uint3
 	for (unsigned int i = 0; i < XA_CHUNK_SIZE; i++) {
 		/* Slots that the topmost level has too many of wrap round; nobody looks at them. */
 		uint32_t at = first + (uint32_t)(i * xa_span(level));
-		uint64_t slot = nodes->lost ? xa_lost_at(xa->place_key, level, at)
-					    : xa_hole_at(xa->place_key, level, at);
+		uint64_t slot =
+			nodes->lost ? xa_lost_at(xa->place_key, level, at) : xa_hole_at(xa->place_key, level, at);
 
 		if (i == 0 && low != 0)
 			slot = low;

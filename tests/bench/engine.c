@@ -152,16 +152,13 @@ number(const char *text)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option longs[] = {{"world", required_argument, NULL, 'w'},
-					      {"size", required_argument, NULL, 's'},
-					      {"rounds", required_argument, NULL, 'r'},
-					      {"slice", required_argument, NULL, 't'},
-					      {"dir", required_argument, NULL, 'd'},
-					      {"part", required_argument, NULL, 'p'},
-					      {"only", required_argument, NULL, 'o'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"open-and-die", required_argument, NULL, 'k'},
-					      {0}};
+	static const struct option longs[] = {
+		{"world", required_argument, NULL, 'w'},	{"size", required_argument, NULL, 's'},
+		{"rounds", required_argument, NULL, 'r'},	{"slice", required_argument, NULL, 't'},
+		{"dir", required_argument, NULL, 'd'},		{"part", required_argument, NULL, 'p'},
+		{"only", required_argument, NULL, 'o'},		{"json", no_argument, NULL, 'j'},
+		{"open-and-die", required_argument, NULL, 'k'}, {0},
+	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {

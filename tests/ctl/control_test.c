@@ -253,7 +253,7 @@ what_is_no_request_ends_the_connection(void)
 		"GET / HTTP/1.1\r",
 		/* In brackets: one string of two parts. */
 		("{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{"
-		"\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}}}}}}"),
+		 "\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}}}}}}"),
 	};
 	char line[1024];
 
@@ -552,11 +552,29 @@ another_user_is_refused(void)
 static void
 what_is_no_utf8_is_known(void)
 {
-	static const char *const good[] = {"", "a\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
-					   "\xef\xbf\xbd", "\xf0\x90\x80\x80", "x\xf4\x8f\xbf\xbfx"};
-	static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2g", "\xe0\x9f\xbf",
-					  "\xe1\x80", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-					  "\xf5\x80\x80\x80", "\xff", "fine\xfe"};
+	static const char *const good[] = {"",
+					   "a\x7f",
+					   "\xc2\x80",
+					   "\xdf\xbf",
+					   "\xe0\xa0\x80",
+					   "\xed\x9f\xbf",
+					   "\xef\xbf\xbd",
+					   "\xf0\x90\x80\x80",
+					   "x\xf4\x8f\xbf\xbfx"};
+	static const char *const bad[] = {"\x80",
+					  "\xbf",
+					  "\xc0\x80",
+					  "\xc1\xbf",
+					  "\xc2",
+					  "\xc2g",
+					  "\xe0\x9f\xbf",
+					  "\xe1\x80",
+					  "\xed\xa0\x80",
+					  "\xf0\x8f\xbf\xbf",
+					  "\xf4\x90\x80\x80",
+					  "\xf5\x80\x80\x80",
+					  "\xff",
+					  "fine\xfe"};
 
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		CHECK(control_is_utf8(good[i]));

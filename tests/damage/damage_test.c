@@ -280,19 +280,29 @@ main(int argc, char **argv)
 	nr_jobs = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	while ((opt = getopt(argc, argv, "s:n:j:b:r:")) != -1) {
 		switch (opt) {
-		case 's': unit_seed = strtoull(optarg, NULL, 0); break;
-		case 'n': stride = (uint32_t)strtoul(optarg, NULL, 0); break;
-		case 'j': nr_jobs = (uint32_t)strtoul(optarg, NULL, 0); break;
-		case 'b': only = strtoll(optarg, NULL, 0); break;
-		case 'r': nr_rounds = (uint32_t)strtoul(optarg, NULL, 0); break;
+		case 's':
+			unit_seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			stride = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 'j':
+			nr_jobs = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
+		case 'b':
+			only = strtoll(optarg, NULL, 0);
+			break;
+		case 'r':
+			nr_rounds = (uint32_t)strtoul(optarg, NULL, 0);
+			break;
 		default:
 			fprintf(stderr, "usage: %s [-s seed] [-n stride] [-j jobs] [-b bit] [-r rounds]\n", argv[0]);
 			return 2;
 		}
 	}
 	nr_jobs = MIN(MAX(nr_jobs, 1u), MAX_JOBS);
-	printf("seed %" PRIu64 " (repeat with -s %" PRIu64 " -n %u -j %u -r %u)\n", unit_seed, unit_seed, stride, nr_jobs,
-	       nr_rounds);
+	printf("seed %" PRIu64 " (repeat with -s %" PRIu64 " -n %u -j %u -r %u)\n", unit_seed, unit_seed, stride,
+	       nr_jobs, nr_rounds);
 	fflush(stdout);
 	jobs = mmap(NULL, MAX_JOBS * sizeof *jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(jobs != MAP_FAILED);

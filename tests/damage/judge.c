@@ -22,8 +22,7 @@ struct look {
 	bool guess; /* the repair may have found an older version of what was hit */
 };
 
-static void __attribute__((format(printf, 2, 3), noreturn))
-wrong(const struct look *l, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3), noreturn)) wrong(const struct look *l, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -74,8 +73,7 @@ belongs(const struct damage *damage, uint32_t inst, uint32_t idx)
 			continue;
 		if (p->kind == PART_RECORD || p->kind == PART_DIR_SLOT)
 			return true;
-		if (p->kind == PART_DATA ? idx == SAMPLE_DATA :
-					   idx != SAMPLE_DATA && idx >= p->first && idx <= p->last)
+		if (p->kind == PART_DATA ? idx == SAMPLE_DATA : idx != SAMPLE_DATA && idx >= p->first && idx <= p->last)
 			return true;
 	}
 	return false;

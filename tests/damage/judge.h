@@ -11,8 +11,8 @@
 #define VERDICT_MAX_PARTS 2048u
 
 /* How hard to look. */
-#define LOOK_HOLES 1u  /* read all holes, not only those near the damage */
-#define LOOK_CHECK 2u  /* prmem_check() with scrub */
+#define LOOK_HOLES 1u /* read all holes, not only those near the damage */
+#define LOOK_CHECK 2u /* prmem_check() with scrub */
 #define LOOK_REPAIR 4u /* repair, open again, compare again; else pages are healed by writing them */
 #define LOOK_SINGLE 8u /* one bit: it must be noticed where it belongs to something */
 #define LOOK_STALE 16u /* old content was put back: an older value may be read where it belongs */

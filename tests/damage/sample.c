@@ -77,7 +77,8 @@ make_instance(struct sample *s, struct prmem_pool *pool)
 
 	CHECK_EQ(prmem_get(pool, "test", sample_names[SAMPLE_I], PRMEM_CREATE, &inst, NULL), 0);
 	for (uint32_t i = 0; i < 5; i++) {
-		size_t len_bytes = i < 2 ? (size_t)MEM_POOL_PAGE << i : 56 + 104 * i; /* whole words: parts are of 8 bytes */
+		/* Whole words: parts are of 8 bytes. */
+		size_t len_bytes = i < 2 ? (size_t)MEM_POOL_PAGE << i : 56 + 104 * i;
 
 		item = add_item(s, SAMPLE_I, 10 * i, len_bytes);
 		if (i < 2)

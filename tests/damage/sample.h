@@ -29,14 +29,14 @@ struct sample_item {
 #define SAMPLE_DATA UINT32_MAX
 
 enum part_kind {
-	PART_NONE,      /* of nothing that can be read */
+	PART_NONE, /* of nothing that can be read */
 	PART_SB_A,
 	PART_SB_B,
-	PART_CONTENT,   /* of what the entry at first points to */
-	PART_SLOT,      /* the slot of [first, last] in an instance's array */
-	PART_DATA,      /* of an instance's data */
-	PART_RECORD,    /* of an instance's record */
-	PART_DIR_SLOT,  /* of instance first; beyond the last one: of none */
+	PART_CONTENT, /* of what the entry at first points to */
+	PART_SLOT, /* the slot of [first, last] in an instance's array */
+	PART_DATA, /* of an instance's data */
+	PART_RECORD, /* of an instance's record */
+	PART_DIR_SLOT, /* of instance first; beyond the last one: of none */
 };
 
 /* What the 8 bytes at a place belong to. */

@@ -25,8 +25,8 @@
 #include "xarray/xa_node.h"
 
 #define FIX_SUPERBLOCKS 1u
-#define FIX_RECORDS 2u   /* their own CRC and the directory's slots */
-#define FIX_SLOTS 4u     /* proofs of place of the leaves and the nodes above */
+#define FIX_RECORDS 2u /* their own CRC and the directory's slots */
+#define FIX_SLOTS 4u /* proofs of place of the leaves and the nodes above */
 #define FUZZ_READ_ONLY 8u
 #define FUZZ_REPAIR 16u
 #define FUZZ_SHORTER 32u
@@ -100,7 +100,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		if (xa_entry_kind(slot) != XA_KIND_PAGE)
 			continue;
 		rec_pfns[inst] = (uint32_t)slot;
-		lineages[inst] = pool_lineage(pool, le64_to_cpu(((struct record_media *)page_at((uint32_t)slot))->origin));
+		lineages[inst] =
+			pool_lineage(pool, le64_to_cpu(((struct record_media *)page_at((uint32_t)slot))->origin));
 		inst++;
 	}
 	dir_lineage = pool_lineage(pool, 0);
@@ -339,15 +340,24 @@ random_change(uint8_t *data, size_t max_bytes, uint64_t seed)
 		return 0;
 	/* Small numbers, page numbers and slots do more than noise. */
 	switch (dice >> 56 & 7) {
-	case 0: value %= 64; break;
-	case 1: value = 0; break;
-	case 2: value = UINT64_MAX >> value % 64; break;
+	case 0:
+		value %= 64;
+		break;
+	case 1:
+		value = 0;
+		break;
+	case 2:
+		value = UINT64_MAX >> value % 64;
+		break;
 	case 3:
 		value = (value & ~UINT64_C(0xfffffffff)) | value % 64 |
 			(uint64_t)(uint8_t[]){3, 5, 6, 7, 9, 10, 12, 15}[value >> 8 & 7] << 32;
 		break;
-	case 4: memcpy(&value, sample.pristine + value % SAMPLE_WORDS * 8, 8); break;
-	default: break;
+	case 4:
+		memcpy(&value, sample.pristine + value % SAMPLE_WORDS * 8, 8);
+		break;
+	default:
+		break;
 	}
 	data[0] = (uint8_t)(word / 512);
 	data[1] = (uint8_t)(word % 512 * 8);

@@ -101,7 +101,7 @@ start_server(struct kill_test *t, char *const params[], char *ret_socket, size_t
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	static unsigned int nr;
-	char *argv[16] = {(char *)(uintptr_t)"nbdkit", (char *)(uintptr_t)"-f", (char *)(uintptr_t)t->plugin};
+	char *argv[16] = {(char *)(uintptr_t) "nbdkit", (char *)(uintptr_t) "-f", (char *)(uintptr_t)t->plugin};
 	bool as_pmem = unit_random() % 2;
 	char log[100], number[16];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);

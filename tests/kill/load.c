@@ -23,7 +23,7 @@
 
 /* Of each page; a page belongs to one thread. */
 struct page_state {
-	uint64_t acked, issued;       /* generations; 0: zeroes */
+	uint64_t acked, issued; /* generations; 0: zeroes */
 	bool acked_zero, issued_zero; /* a generation that is zeroes */
 };
 
@@ -84,7 +84,8 @@ write_until_killed(void *opaque)
 		uint32_t nr = (uint32_t)(dice % MAX_RUN) + 1;
 		/* Groups of MAX_RUN pages are dealt out to the threads of a disk. */
 		uint32_t first = (uint32_t)((dice >> 8) % (NR_PAGES / MAX_RUN / (NR_THREADS / NR_DISKS))) *
-				 (NR_THREADS / NR_DISKS) * MAX_RUN + w->number / NR_DISKS * MAX_RUN;
+					 (NR_THREADS / NR_DISKS) * MAX_RUN +
+				 w->number / NR_DISKS * MAX_RUN;
 		bool zero = dice >> 60 == 0;
 
 		for (uint32_t i = 0; i < nr; i++) {
@@ -164,7 +165,7 @@ load_cycle(struct kill_test *t, bool early)
 	struct writer writers[NR_THREADS];
 	uint64_t before = nr_acked;
 	char param[120], sizes[32], socket[100];
-	char *const params[] = {param, (char *)(uintptr_t)"pool-size=2M", sizes, NULL};
+	char *const params[] = {param, (char *)(uintptr_t) "pool-size=2M", sizes, NULL};
 	pid_t pid;
 
 	snprintf(pool_path, sizeof pool_path, "%s/load", t->dir);
@@ -196,7 +197,8 @@ format_cycle(struct kill_test *t)
 	static uint64_t buf[64 * PAGE / 8];
 	char path[100], param[120], socket[100];
 	pid_t pid;
-	char *const params[] = {param, (char *)(uintptr_t)"pool-size=4M", (char *)(uintptr_t)"sizes=256K,512K,1G", NULL};
+	char *const params[] = {param, (char *)(uintptr_t) "pool-size=4M", (char *)(uintptr_t) "sizes=256K,512K,1G",
+				NULL};
 	static const uint64_t size_bytes[] = {256 << 10, 512 << 10, 1 << 30};
 
 	snprintf(path, sizeof path, "%s/new", t->dir);

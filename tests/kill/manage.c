@@ -123,8 +123,7 @@ write_somewhere(struct prmem_pool *pool, uint64_t dice)
 	prmem_disk_close(disk);
 }
 
-static void __attribute__((noreturn))
-change_until_killed(uint64_t seed)
+static void __attribute__((noreturn)) change_until_killed(uint64_t seed)
 {
 	struct prmem_pool *pool = open_pool(0);
 

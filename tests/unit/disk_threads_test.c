@@ -96,8 +96,8 @@ write_own_sectors(void *opaque)
 	unsigned char mine[128] = {0}, buf[512];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		unsigned int sector = (unsigned int)(next(w) % (sizeof mine / NR_THREADS)) * NR_THREADS +
-				      (unsigned int)w->number;
+		unsigned int sector =
+			(unsigned int)(next(w) % (sizeof mine / NR_THREADS)) * NR_THREADS + (unsigned int)w->number;
 		uint64_t off = sector * 512;
 
 		CHECK_EQ(prmem_disk_read(w->disk, buf, sizeof buf, off), 0);

@@ -264,4 +264,5 @@ what_was_never_published_is_free_at_the_next_open(void)
 
 UNIT_MAIN(CASE(names_are_checked), CASE(many_instances_come_back_and_go), CASE(a_renamed_instance_keeps_what_it_has),
 	  CASE(data_is_replaced_and_checked), CASE(a_loan_keeps_its_content_until_it_is_given_back),
-	  CASE(an_entry_at_another_index_does_not_prove_itself), CASE(what_was_never_published_is_free_at_the_next_open))
+	  CASE(an_entry_at_another_index_does_not_prove_itself),
+	  CASE(what_was_never_published_is_free_at_the_next_open))

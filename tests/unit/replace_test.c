@@ -171,7 +171,7 @@ what_is_replaced_hands_on_what_it_was_promised(void)
 	temp_pool_remove(&t);
 }
 
-/* The pool's only disk is promised what it can need, without its nodes: as counted while it went, and as counted anew. */
+/* The only disk is promised what it can need, without its nodes: as counted all the time, and as counted anew. */
 static void
 check_promise(struct temp_pool *t, uint64_t nr_with_nodes)
 {
@@ -386,5 +386,4 @@ killed_anywhere_it_is_the_old_or_the_new_one(void)
 
 UNIT_MAIN(CASE(nobody_sees_it_before_it_is_finished), CASE(what_is_replaced_hands_on_what_it_was_promised),
 	  CASE(one_with_a_reservation_of_its_own_keeps_no_more_than_it_needs),
-	  CASE(one_that_is_cut_off_has_room_for_all_that_is_left),
-	  CASE(killed_anywhere_it_is_the_old_or_the_new_one))
+	  CASE(one_that_is_cut_off_has_room_for_all_that_is_left), CASE(killed_anywhere_it_is_the_old_or_the_new_one))

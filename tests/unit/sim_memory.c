@@ -287,7 +287,8 @@ void
 sim_check_leaks(struct sim_memory *sim, struct xarray *xa)
 {
 	struct leak_count count = {.sim = sim};
-	const struct xa_visitor visitor = {.node = leak_node, .entry = leak_entry, .damage = leak_damage, .opaque = &count};
+	const struct xa_visitor visitor = {
+		.node = leak_node, .entry = leak_entry, .damage = leak_damage, .opaque = &count};
 
 	xa_walk(xa, 0, XA_MAX_INDEX, &visitor);
 	CHECK_EQ(count.nr_nodes, sim->nr_nodes);

@@ -33,14 +33,14 @@ struct sim_memory {
 	char *arena;
 	uint32_t nr_pages;
 	pthread_mutex_t lock;
-	unsigned char *page_state;   /* under lock */
-	uint32_t nr_nodes;           /* pages in use, under lock */
-	uint32_t retired[64];        /* waiting for a grace period, under lock */
+	unsigned char *page_state; /* under lock */
+	uint32_t nr_nodes; /* pages in use, under lock */
+	uint32_t retired[64]; /* waiting for a grace period, under lock */
 	unsigned int nr_retired;
-	unsigned int retire_batch;   /* how many wait before they are poisoned; 1: none */
+	unsigned int retire_batch; /* how many wait before they are poisoned; 1: none */
 	_Atomic unsigned char *objects;
 	_Atomic uint32_t next_object;
-	_Atomic int64_t nr_objects;  /* live */
+	_Atomic int64_t nr_objects; /* live */
 
 	/* What xarray published last. */
 	uint64_t root;

@@ -33,9 +33,9 @@ struct unit_case {
 	void (*fn)(void);
 };
 
-#define CASE(fn)                                                                                                       \
+#define CASE(function)                                                                                                 \
 	{                                                                                                              \
-		#fn, fn                                                                                                \
+		.name = #function, .fn = function                                                                      \
 	}
 
 #define CHECK(cond)                                                                                                    \

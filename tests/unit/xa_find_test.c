@@ -70,7 +70,7 @@ each_entry_is_found_once_and_in_order(void)
 
 	begin();
 	put_all();
-	xa_for_each (&xa, idx, entry) {
+	xa_for_each(&xa, idx, entry) {
 		CHECK(n < ARRAY_SIZE(spots));
 		CHECK_EQ(idx, spots[n]);
 		CHECK_EQ(entry, xa_mk_value((uint32_t)n));
@@ -86,11 +86,11 @@ each_entry_is_found_once_and_in_order(void)
 		CHECK_EQ(entry, i + 1 < ARRAY_SIZE(spots) ? xa_mk_value((uint32_t)i + 1) : 0);
 		CHECK_EQ(idx, spots[MIN(i + 1, ARRAY_SIZE(spots) - 1)]);
 		n = 0;
-		xa_for_each_range (&xa, idx, entry, 1, spots[i])
+		xa_for_each_range(&xa, idx, entry, 1, spots[i])
 			n++;
 		CHECK_EQ(n, i);
 		n = 0;
-		xa_for_each_start (&xa, idx, entry, spots[i])
+		xa_for_each_start(&xa, idx, entry, spots[i])
 			n++;
 		CHECK_EQ(n, ARRAY_SIZE(spots) - i);
 	}
@@ -170,7 +170,7 @@ damage_at_level(unsigned int level)
 	atomic_store(slot, 0);
 
 	/* A loop over all meets it as one error, and all that is not behind it. */
-	xa_for_each (&xa, idx, entry) {
+	xa_for_each(&xa, idx, entry) {
 		if (!xa_is_err(entry)) {
 			CHECK(idx < first || idx > last);
 			CHECK_EQ(entry, xa_load(&xa, idx));

@@ -61,7 +61,7 @@ check_all(struct xarray *array)
 		for (uint32_t i = 0; i < WINDOW; i++)
 			nr += model[w][i] != 0;
 	}
-	xa_for_each (array, idx, entry) {
+	xa_for_each(array, idx, entry) {
 		CHECK(!xa_is_err(entry));
 		nr--;
 	}

@@ -93,8 +93,8 @@ print_result(const struct args *args, struct json_object *result)
 	if (found == 0)
 		printf("clean");
 	else if (repaired > 0)
-		printf("%" PRIu64 " thing%s wrong, %" PRIu64 " of them %s repaired", found, found == 1 ? " was" : "s were",
-		       repaired, repaired == 1 ? "is" : "are");
+		printf("%" PRIu64 " thing%s wrong, %" PRIu64 " of them %s repaired", found,
+		       found == 1 ? " was" : "s were", repaired, repaired == 1 ? "is" : "are");
 	else
 		printf("%" PRIu64 " thing%s wrong", found, found == 1 ? " is" : "s are");
 	print_count("; ", number_in(result, "instances"), "instance");

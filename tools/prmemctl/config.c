@@ -89,8 +89,7 @@ find_pool(const char *name, struct args *args)
 		(void)failed(args, -ENOENT, "%s: the name of the pool is empty", args->verb);
 		return NULL;
 	}
-	if (strchr(name, '/') == NULL &&
-	    asprintf(&config_path, "%s/%s.conf", dir != NULL ? dir : CONFDIR, name) >= 0)
+	if (strchr(name, '/') == NULL && asprintf(&config_path, "%s/%s.conf", dir != NULL ? dir : CONFDIR, name) >= 0)
 		file = fopen(config_path, "re");
 	if (file != NULL) {
 		path = read_config(file, args);
