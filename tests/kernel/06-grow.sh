@@ -32,7 +32,8 @@ guest_1()
 	sync
 
 	kill_server card
-	check "resize" "$PRMEM_BUILDDIR/tests/kernel/resize" /dev/dax0.0 pram0 $((128 << 20))
+	check "resize" "$PRMEM_BUILDDIR/tests/kernel/resize" /dev/dax0.0 pram0 $((96 << 20))
+	check "and on, by a descriptor" "$PRMEM_BUILDDIR/tests/kernel/resize" - pram0 $((128 << 20)) <>/dev/dax0.0
 	serve card pool=/dev/dax0.0
 	check "the device grows after a restart" has_size $((128 << 20))
 	grown 100

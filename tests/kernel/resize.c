@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * resize POOL DISK BYTES - change the size of a disk in a pool that no server
- * has open.
+ * has open.  POOL is a path, or - for what standard input is open on.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <prmem.h>
 
@@ -21,6 +22,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	args.path = argv[1];
+	if (strcmp(argv[1], "-") == 0)
+		args.flags = PRMEM_OPEN_FD; /* fd is 0 */
 	r = prmem_open(&args, sizeof args, &pool, &err);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", err.message);
