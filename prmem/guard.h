@@ -13,7 +13,8 @@
  *     empty memory in its place, so that the thread can go on, and the pool
  *     is read-only from then on: what was there fails its proofs.
  * A fault anywhere else is not ours: the former action is put back and the
- * instruction faults again.
+ * instruction faults again.  A pool that was opened with PRMEM_NO_SIGBUS is not
+ * ours either.
  *
  * The address that the signal carries names the page on a file, but only the
  * start of a 2 MiB mapping on device-DAX: the window knows better which page
@@ -33,7 +34,8 @@ struct prmem_pool;
 
 /*
  * guard_add() - watch over a pool's memory; the first one takes the signal.
- * guard_remove() - no more; the last one gives the signal back.
+ * guard_remove() - no more; the last one gives the signal back, if nobody else
+ * has taken it.
  * Context: open and close, one at a time.
  * Return: 0, -EMFILE when there are too many pools in this process, or -errno.
  */

@@ -29,6 +29,8 @@
 #include "prmem/pool_open.h"
 #include "prmem/sized.h"
 
+#define OPEN_FLAGS (PRMEM_OPEN_FD | PRMEM_NO_SIGBUS)
+
 /*
  * Step 7.  A growth lengthens the file first and says so in the superblock
  * last; until then the pool uses the old length.  Rule: a writable open of a
@@ -125,7 +127,7 @@ prmem_open(const struct prmem_open_args *args, size_t args_bytes, struct prmem_p
 
 	if (r < 0)
 		return r;
-	if ((known.flags & ~PRMEM_OPEN_FD) != 0)
+	if ((known.flags & ~OPEN_FLAGS) != 0)
 		return error_set(err, -EINVAL, "pool %.200s: it cannot be opened with flags 0x%x: not all are known",
 				 known.path != NULL ? known.path : "", known.flags);
 	if ((known.flags & PRMEM_OPEN_FD) != 0 && known.path == NULL) {

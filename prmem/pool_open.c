@@ -366,7 +366,7 @@ pool_open_locked(struct pm *pm, struct owner_lock *lock, const struct backing *b
 
 	if (pool == NULL)
 		return error_set(err, -ENOMEM, "pool %.200s: out of memory", name_of(args));
-	r = guard_add(pool);
+	r = (args->flags & PRMEM_NO_SIGBUS) != 0 ? 0 : guard_add(pool);
 	if (r < 0)
 		error_set(err, r, "pool %.200s: cannot watch over its memory: %s", pool->path, strerror(-r));
 	else

@@ -79,6 +79,7 @@ enum prmem_format {
 };
 
 #define PRMEM_OPEN_FD 1u /* what @fd is open on, whatever its name is */
+#define PRMEM_NO_SIGBUS 2u /* leave the process's action on SIGBUS alone: memory that goes bad is not guarded */
 
 struct prmem_open_args {
 	const char *path; /* device-DAX node or file */
@@ -95,7 +96,7 @@ struct prmem_open_args {
 	/* Told how far a long search is for what a format would destroy, in bytes; not 0 ends it.  Or NULL. */
 	int (*progress)(void *opaque, uint64_t done, uint64_t total);
 	void *opaque;
-	unsigned int flags; /* PRMEM_OPEN_... */
+	unsigned int flags; /* PRMEM_OPEN_FD, PRMEM_NO_SIGBUS */
 	int fd; /* with PRMEM_OPEN_FD */
 };
 
@@ -113,6 +114,11 @@ struct prmem_open_args {
  * be closed as soon as this returns.  @fd must be open for what the pool is
  * opened for, reading or reading and writing; an empty file gets the length
  * @pool_size_bytes.
+ *
+ * While a pool is open the library handles SIGBUS for the whole process: memory
+ * that goes bad becomes -EIO.  The first open installs the handler; the last
+ * close puts back what was there, unless another handler was installed
+ * meanwhile.  libprmem(3) says more, and what PRMEM_NO_SIGBUS costs.
  *
  * Context: one call at a time in a process.
  * Persistence: a new pool is durable on return; interrupted, it is formatted

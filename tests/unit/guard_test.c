@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -288,7 +289,434 @@ a_fault_elsewhere_is_not_ours(void)
 	temp_pool_remove(&t);
 }
 
+/* ---- whose signal it is ---- */
+
+static struct sigaction
+action_now(void)
+{
+	struct sigaction a;
+
+	CHECK_EQ(sigaction(SIGBUS, NULL, &a), 0);
+	return a;
+}
+
+static bool
+same_action(struct sigaction a, struct sigaction b)
+{
+	return a.sa_handler == b.sa_handler && a.sa_flags == b.sa_flags;
+}
+
+static volatile sig_atomic_t nr_seen;
+static struct sigaction covered; /* what there was before chaining() */
+
+/* A handler as programs write them: what it does not know goes to the one before. */
+static void
+chaining(int signo, siginfo_t *info, void *context)
+{
+	nr_seen++;
+	if ((covered.sa_flags & SA_SIGINFO) != 0)
+		covered.sa_sigaction(signo, info, context);
+	else
+		sigaction(signo, &covered, NULL);
+}
+
+static void
+counting(int signo)
+{
+	(void)signo;
+	nr_seen++;
+}
+
+/* Without SA_NODEFER, and with another signal blocked. */
+static void
+install_chaining(void)
+{
+	struct sigaction a = {.sa_sigaction = chaining, .sa_flags = SA_SIGINFO};
+
+	nr_seen = 0;
+	sigaddset(&a.sa_mask, SIGUSR1);
+	CHECK_EQ(sigaction(SIGBUS, &a, &covered), 0);
+}
+
+/* Run @fn in a process of its own, with SIGBUS as it is in a new one.  Return: its wait status. */
+static int
+status_of(void (*fn)(void))
+{
+	const struct rlimit no_core = {0, 0};
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGBUS, SIG_DFL);
+		alarm(10);
+		fn();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static bool
+dies_of_sigbus(void (*fn)(void))
+{
+	int status = status_of(fn);
+
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+}
+
+static bool
+lives(void (*fn)(void))
+{
+	int status = status_of(fn);
+
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void
+fault_elsewhere(void)
+{
+	char name[] = "/dev/shm/prmem-guard-XXXXXX";
+	int fd = mkstemp(name);
+	char *p;
+
+	CHECK(fd >= 0);
+	unlink(name);
+	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	close(fd);
+	(void)*(volatile char *)p;
+}
+
+/* A pool whose disk has a page, of bad memory. */
+static struct prmem_disk *
+disk_with_a_bad_page(struct temp_pool *t)
+{
+	struct prmem_disk *disk = temp_disk(t, "d", 1 << 20);
+	char buf[PAGE];
+
+	fill(buf, 'x');
+	CHECK_EQ(prmem_disk_write(disk, buf, PAGE, 0), 0);
+	break_page(t->pool, pfn_of(disk, 0));
+	return disk;
+}
+
+static int
+read_first(struct prmem_disk *disk)
+{
+	char buf[PAGE];
+
+	return prmem_disk_read(disk, buf, PAGE, 0);
+}
+
+/* Without the name: a process that dies leaves nothing behind. */
+static void
+make_nameless(struct temp_pool *t, unsigned int flags)
+{
+	struct prmem_open_args args = {.flags = flags, .pool_size_bytes = PRMEM_POOL_SIZE_MIN};
+
+	temp_pool_make(t, PRMEM_POOL_SIZE_MIN);
+	prmem_close(t->pool);
+	args.path = t->path;
+	CHECK_EQ(prmem_open(&args, sizeof args, &t->pool, NULL), 0);
+	unlink(t->path);
+	rmdir(t->dir);
+}
+
+static void
+the_signal_is_ours_from_the_first_open_to_the_last_close(void)
+{
+	struct sigaction before = action_now(), during;
+	struct temp_pool a, b;
+
+	temp_pool_make(&a, PRMEM_POOL_SIZE_MIN);
+	during = action_now();
+	CHECK(!same_action(before, during));
+	temp_pool_make(&b, PRMEM_POOL_SIZE_MIN);
+	CHECK(same_action(action_now(), during));
+	temp_pool_remove(&a);
+	CHECK(same_action(action_now(), during));
+	temp_pool_remove(&b);
+	CHECK(same_action(action_now(), before));
+	/* An open that fails gives it back, too. */
+	CHECK_EQ(prmem_open(&(struct prmem_open_args){.path = "/dev/null"}, sizeof(struct prmem_open_args), &a.pool,
+			    NULL),
+		 -EINVAL);
+	CHECK(same_action(action_now(), before));
+}
+
+static void
+a_handler_that_was_installed_after_ours_stays(void)
+{
+	struct sigaction before = action_now(), ours, theirs;
+	struct temp_pool t;
+
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	ours = action_now();
+	install_chaining();
+	theirs = action_now();
+	/* Also beside another pool that comes and goes. */
+	temp_pool_reopen(&t);
+	CHECK(same_action(action_now(), ours));
+	CHECK_EQ(sigaction(SIGBUS, &theirs, NULL), 0);
+	temp_pool_remove(&t);
+	CHECK(same_action(action_now(), theirs));
+
+	/* The next pool covers it, and uncovers it. */
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	CHECK(same_action(action_now(), ours));
+	temp_pool_remove(&t);
+	CHECK(same_action(action_now(), theirs));
+	CHECK_EQ(sigaction(SIGBUS, &before, NULL), 0);
+}
+
+static void
+a_handler_over_ours_hands_on_what_is_ours(void)
+{
+	struct sigaction before = action_now();
+	struct prmem_disk *disk;
+	struct temp_pool t;
+	sigset_t mask;
+
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	disk = disk_with_a_bad_page(&t);
+	install_chaining();
+	for (int i = 1; i < 4; i++) {
+		CHECK_EQ(read_first(disk), -EIO);
+		CHECK_EQ(nr_seen, i);
+	}
+	CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
+	CHECK(!sigismember(&mask, SIGBUS) && !sigismember(&mask, SIGUSR1));
+	CHECK_EQ(sigaction(SIGBUS, &covered, NULL), 0);
+	prmem_disk_close(disk);
+	temp_pool_remove(&t);
+	CHECK(same_action(action_now(), before));
+}
+
+static void
+fault_elsewhere_below_a_handler(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, 0);
+	install_chaining();
+	fault_elsewhere();
+}
+
+static void
+fault_elsewhere_with_a_handler_between(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, 0);
+	install_chaining();
+	prmem_close(t.pool);
+	make_nameless(&t, 0);
+	fault_elsewhere();
+}
+
+static void
+fault_elsewhere_after_the_handler_over_ours_went(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, 0);
+	install_chaining();
+	prmem_close(t.pool);
+	CHECK_EQ(sigaction(SIGBUS, &covered, NULL), 0);
+	make_nameless(&t, 0);
+	fault_elsewhere();
+}
+
+static void
+end_well(int signo)
+{
+	(void)signo;
+	_exit(0);
+}
+
+/* The first handler of all gets it in the end. */
+static void
+fault_elsewhere_with_handlers_all_around(void)
+{
+	signal(SIGBUS, end_well);
+	fault_elsewhere_with_a_handler_between();
+	_exit(1);
+}
+
+static void
+a_fault_of_nobodys_ends_the_process_whoever_is_in_the_chain(void)
+{
+	CHECK(dies_of_sigbus(fault_elsewhere));
+	CHECK(dies_of_sigbus(fault_elsewhere_below_a_handler));
+	CHECK(dies_of_sigbus(fault_elsewhere_with_a_handler_between));
+	CHECK(dies_of_sigbus(fault_elsewhere_after_the_handler_over_ours_went));
+	CHECK(lives(fault_elsewhere_with_handlers_all_around));
+}
+
+static void
+be_sent_one(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, 0);
+	raise(SIGBUS);
+}
+
+static void
+be_sent_one_below_a_handler(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, 0);
+	install_chaining();
+	raise(SIGBUS);
+}
+
+static void
+be_sent_one_that_is_ignored(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+
+	signal(SIGBUS, SIG_IGN);
+	make_nameless(&t, 0);
+	disk = disk_with_a_bad_page(&t);
+	raise(SIGBUS);
+	CHECK_EQ(read_first(disk), -EIO);
+}
+
+static void
+be_sent_one_that_is_counted(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+
+	signal(SIGBUS, counting);
+	make_nameless(&t, 0);
+	disk = disk_with_a_bad_page(&t);
+	for (int i = 1; i < 4; i++) {
+		raise(SIGBUS);
+		CHECK_EQ(nr_seen, i);
+		CHECK_EQ(read_first(disk), -EIO);
+	}
+	CHECK_EQ(nr_seen, 3);
+}
+
+static void
+a_signal_that_was_sent_does_what_it_did_before(void)
+{
+	nr_seen = 0;
+	CHECK(dies_of_sigbus(be_sent_one));
+	CHECK(dies_of_sigbus(be_sent_one_below_a_handler));
+	CHECK(lives(be_sent_one_that_is_ignored));
+	CHECK(lives(be_sent_one_that_is_counted));
+}
+
+/* ---- without the handler ---- */
+
+static void
+read_bad_memory_unguarded(void)
+{
+	struct temp_pool t;
+
+	make_nameless(&t, PRMEM_NO_SIGBUS);
+	(void)read_first(disk_with_a_bad_page(&t));
+}
+
+/* The handler that another pool has installed is not for this one. */
+static void
+read_bad_memory_unguarded_beside_a_guarded_pool(void)
+{
+	struct temp_pool t, guarded;
+
+	make_nameless(&guarded, 0);
+	CHECK_EQ(read_first(disk_with_a_bad_page(&guarded)), -EIO);
+	make_nameless(&t, PRMEM_NO_SIGBUS);
+	(void)read_first(disk_with_a_bad_page(&t));
+}
+
+/* The index, too: nothing is put in the place of what is gone. */
+static void
+walk_a_bad_node_unguarded(void)
+{
+	struct prmem_disk *disk;
+	struct temp_pool t;
+
+	make_nameless(&t, PRMEM_NO_SIGBUS);
+	disk = disk_with_a_bad_page(&t);
+	break_page(t.pool, (uint32_t)atomic_load(&inst_of(disk)->xa.root));
+	(void)read_first(disk);
+}
+
+static sigjmp_buf to_safety;
+static void *fault_addr;
+
+static void
+jump(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)context;
+	fault_addr = info->si_addr;
+	siglongjmp(to_safety, 1);
+}
+
+/* What the jump leaves is never ended, so that the pool cannot be closed: it goes with the process. */
+static void
+handle_it_ourselves(void)
+{
+	struct sigaction before = action_now(), a = {.sa_sigaction = jump, .sa_flags = SA_SIGINFO};
+	struct prmem_disk *disk;
+	struct temp_pool t;
+
+	make_nameless(&t, PRMEM_NO_SIGBUS);
+	CHECK(same_action(action_now(), before));
+	disk = disk_with_a_bad_page(&t);
+	CHECK_EQ(sigaction(SIGBUS, &a, NULL), 0);
+	before = action_now();
+	if (sigsetjmp(to_safety, 1) == 0) {
+		(void)read_first(disk);
+		CHECK(!"read");
+	}
+	CHECK(fault_addr == pool_page(t.pool, pfn_of(disk, 0)));
+	CHECK(same_action(action_now(), before));
+	CHECK_EQ(nr_bad(&t), 0);
+}
+
+static void
+a_pool_without_the_handler_leaves_the_signal_alone(void)
+{
+	struct sigaction before = action_now();
+	struct prmem_open_args args = {.flags = PRMEM_NO_SIGBUS};
+	struct temp_pool t;
+
+	temp_pool_make(&t, PRMEM_POOL_SIZE_MIN);
+	prmem_close(t.pool);
+	args.path = t.path;
+	CHECK_EQ(prmem_open(&args, sizeof args, &t.pool, NULL), 0);
+	CHECK(same_action(action_now(), before));
+	temp_pool_remove(&t);
+	CHECK(same_action(action_now(), before));
+	CHECK(lives(handle_it_ourselves));
+}
+
+static void
+memory_that_goes_bad_without_the_handler_ends_the_process(void)
+{
+	CHECK(dies_of_sigbus(read_bad_memory_unguarded));
+	CHECK(dies_of_sigbus(read_bad_memory_unguarded_beside_a_guarded_pool));
+	CHECK(dies_of_sigbus(walk_a_bad_node_unguarded));
+}
+
 UNIT_MAIN(CASE(a_bad_page_is_eio_for_that_request_and_heals_by_a_rewrite),
 	  CASE(a_write_that_meets_bad_memory_takes_another_page), CASE(nothing_is_made_in_bad_memory),
 	  CASE(a_bad_node_costs_the_writing_not_the_process), CASE(a_file_cut_short_under_us_is_eio),
-	  CASE(a_fault_elsewhere_is_not_ours))
+	  CASE(a_fault_elsewhere_is_not_ours), CASE(the_signal_is_ours_from_the_first_open_to_the_last_close),
+	  CASE(a_handler_that_was_installed_after_ours_stays), CASE(a_handler_over_ours_hands_on_what_is_ours),
+	  CASE(a_fault_of_nobodys_ends_the_process_whoever_is_in_the_chain),
+	  CASE(a_signal_that_was_sent_does_what_it_did_before),
+	  CASE(memory_that_goes_bad_without_the_handler_ends_the_process),
+	  CASE(a_pool_without_the_handler_leaves_the_signal_alone))
