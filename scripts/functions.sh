@@ -12,7 +12,7 @@ build_packages=(
 client_packages=(libnbd-bin nbd-client)
 # What the tests use beyond that.
 test_packages=(
-	binutils clang clang-tidy cppcheck e2fsprogs file fio gcovr gdb jq libnbd-bin libnbd-dev procps
+	binutils clang clang-format clang-tidy codespell cppcheck e2fsprogs file fio gcovr gdb jq libnbd-bin libnbd-dev procps
 	python3 python3-libnbd qemu-utils shellcheck util-linux valgrind xz-utils
 	# the virtual machine, and what runs in it; debian/
 	busybox-static initramfs-tools-core kexec-tools kmod mmdebstrap ndctl nbd-client openssl qemu-system-x86 xfsprogs

@@ -30,6 +30,22 @@ step_lint() {
 	))
 }
 
+# Misspelt words; .codespellrc has those that are meant.
+step_spelling() {
+	need codespell codespell
+	cd "$src" || return
+	codespell
+}
+
+# What clang-format would change. Columns of a media format are a table, which it
+# would tear apart.
+step_format() {
+	need clang-format clang-format
+	cd "$src" || return
+	find common xarray control plugin tools examples tests -name '*.[ch]' ! -name '*_format.h' -print0 |
+		xargs -0 -P "$jobs" -n 20 clang-format --dry-run -Werror
+}
+
 # Flags that the sources need to be read at all.
 lint_flags=(-D_GNU_SOURCE -D'PACKAGE_VERSION="0"' -D'CONFDIR="/etc/prmem"' -I. -Iprmem -Ixarray)
 
