@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Exports: every disk of the pool, found when a client asks, so that a disk
- * made a moment ago is served at once; with disk=, that one under any name.
+ * Exports: every disk of the pool, looked up when a client asks, so that a new
+ * disk is served at once; with disk=, that one disk under any name.
  */
 #include "plugin/exports.h"
 
@@ -19,8 +19,8 @@
 #define DESCRIPTION_BYTES 512
 
 /*
- * For what starts and ends a connection.  Guards the list of open handles, and
- * the_pool against .cleanup: nbdkit may let a connection begin while it ends.
+ * Taken when a connection starts or ends.  Guards the list of open handles, and
+ * the_pool against .cleanup: nbdkit may start a connection while it shuts down.
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handle *open_handles;
@@ -65,7 +65,7 @@ exports_list(int readonly, int is_tls, struct nbdkit_exports *exports)
 	return r;
 }
 
-/* choose_default() - pram0, else the first. */
+/* choose_default() - pram0 if there is one, else the first disk. */
 static int
 choose_default(void *opaque, const struct prmem_instance_info *info)
 {
@@ -103,7 +103,7 @@ exports_description(void *handle)
 
 	prmem_disk_info(h->disk, &info, sizeof info);
 	describe(&info, text);
-	/* prmem-nbd knows the disk again by this, at whatever address it is served. */
+	/* By this prmem-nbd recognises the disk, at whatever address it is served. */
 	prmem_pool_info(the_pool, &pool, sizeof pool);
 	len = strlen(text);
 	snprintf(text + len, sizeof(text) - len, ", pool %s", pool.uuid);
@@ -112,7 +112,7 @@ exports_description(void *handle)
 
 /*
  * exports_open() - nbdkit's .open.  It is called more than once for a client
- * (NBD_OPT_INFO, NBD_OPT_GO): it has no effect but on memory.
+ * (NBD_OPT_INFO, NBD_OPT_GO), so it changes only memory.
  */
 void *
 exports_open(int readonly)
@@ -125,7 +125,7 @@ exports_open(int readonly)
 	if (name && name[0] == '\0')
 		name = exports_default(readonly, 0); /* the oldstyle protocol names no export */
 	if (!name || !disk_name_is_valid(name)) {
-		nbdkit_error("a client asked for an export that no disk can be: nbdinfo --list shows those there are");
+		nbdkit_error("a client asked for an export with an invalid name: nbdinfo --list shows the exports");
 		return NULL;
 	}
 	h = calloc(1, sizeof(*h));
@@ -149,8 +149,7 @@ exports_open(int readonly)
 	if (r == 0)
 		return h;
 	if (r == -ENOENT)
-		nbdkit_error("disk %s does not exist in pool %s: nbdinfo --list shows those there are", name,
-			     params.pool);
+		nbdkit_error("disk %s does not exist in pool %s: nbdinfo --list shows the exports", name, params.pool);
 	else
 		nbdkit_error("disk %s cannot be opened: %s", name, err.message[0] ? err.message : strerror(-r));
 	free(h);
@@ -177,9 +176,10 @@ exports_close(void *handle)
 }
 
 /*
- * exports_end() - close what is open, and the pool.
- * A connection that a signal ends gets no .close from nbdkit; its threads have
- * ended when .cleanup comes.  A connection that begins after this is refused.
+ * exports_end() - close all handles, then the pool.
+ * When a signal ends a connection, nbdkit does not call .close; its threads
+ * have ended before .cleanup is called.  A connection that begins after this is
+ * refused.
  */
 void
 exports_end(void)

@@ -25,7 +25,7 @@ const char *exports_description(void *handle);
 void *exports_open(int readonly);
 void exports_close(void *handle);
 
-/* exports_end() - close what is open, and the pool. */
+/* exports_end() - close all handles, then the pool. */
 void exports_end(void);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * Requests.  All of them run in parallel, on any connection.
  *
- * What was written, zeroed or trimmed is as durable on return as the pool can
- * make it without the operating system's help; prmem_sync() is that help, and
- * does nothing on persistent memory.  So FUA is the operation and a sync.
+ * On return, writes, zeroes and trims are as durable as the pool can make them
+ * without the operating system; prmem_sync() calls on that, and does nothing on
+ * persistent memory.  So FUA is the operation and then a sync.
  */
 #include "plugin/io.h"
 
@@ -18,8 +18,8 @@
 #include "plugin/start.h"
 
 /*
- * nbdkit keeps all extents of an answer in memory; 2^16 of them are as much as
- * one request of 28 bytes is given.  The client asks again for the rest.
+ * nbdkit keeps all extents of an answer in memory; a request of 28 bytes gets
+ * 2^16 of them at most.  The client asks again for the rest.
  */
 #define EXTENTS_MAX 65536
 
@@ -27,7 +27,7 @@ int prmem_debug_io;
 
 static const char what_read[] = "read";
 
-/* What the wire knows (nbd-protocol); anything else would go out as EINVAL. */
+/* The errors that the protocol has; nbdkit would send any other one as EINVAL. */
 static int
 wire_errno(int err)
 {
@@ -62,7 +62,7 @@ advice(int err, bool reading, struct prmem_pool_info *info)
 	case EPERM:
 		return "it is read-only";
 	case EIO:
-		return "data is damaged there; writing it anew heals it";
+		return "data is damaged there; writing it again heals it";
 	case ENOSPC:
 		return "the pool is full; trim, or remove a disk, or use a larger pool";
 	case ESHUTDOWN:
@@ -73,9 +73,9 @@ advice(int err, bool reading, struct prmem_pool_info *info)
 }
 
 /*
- * may_log() - a line for a failure of this kind now?
- * A client that reads a damaged disk from end to end must not fill the log:
- * one line a second for each errno, and how many were left out.
+ * may_log() - may a failure of this kind be logged now?
+ * A client that reads a damaged disk from end to end must not fill the log: one
+ * line a second for each errno, which counts those that were left out.
  */
 static bool
 may_log(int err, unsigned int *ret_left_out)
@@ -171,9 +171,9 @@ io_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 }
 
 /*
- * io_zero() - always fast: whole pages become holes, and only the first and
- * the last page can be partly zeroed.  Without NBDKIT_FLAG_MAY_TRIM too,
- * because a page of zeroes is a hole in this format, however it was written.
+ * io_zero() - always fast: whole pages become holes, and only the first and the
+ * last page can be partly zeroed.  NBDKIT_FLAG_MAY_TRIM makes no difference: a
+ * page of zeroes is a hole in this format, however it was written.
  */
 int
 io_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
@@ -200,8 +200,8 @@ add_extent(void *opaque, uint64_t off, uint64_t len_bytes, bool hole)
 
 	/*
 	 * nbdkit 1.32 aborts on an extent that makes the answer longer than
-	 * 2^32 - 1 bytes (CVE-2025-47711).  The library clips; nothing depends
-	 * on it.
+	 * 2^32 - 1 bytes (CVE-2025-47711).  The library clips too; this does
+	 * not rely on it.
 	 */
 	if (off < out->start)
 		off = out->start;
@@ -229,7 +229,7 @@ io_cache(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	struct handle *h = handle;
 
-	if (flags != 0) /* one of the future may ask for what is not done */
+	if (flags != 0) /* a future flag may ask for something that is not done here */
 		return done(h, "cache", count, offset, -EINVAL);
 	return done(h, "cache", count, offset, prmem_disk_cache(h->disk, count, offset));
 }

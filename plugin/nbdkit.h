@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nbdkit's header, with the version of its interface that this plugin has.
+ * nbdkit's header, with the version of its interface that this plugin uses.
  */
 #ifndef PRMEM_PLUGIN_NBDKIT_H
 #define PRMEM_PLUGIN_NBDKIT_H

@@ -19,11 +19,11 @@ struct params params = {
 	.max_disks = MAX_DISKS_DEFAULT,
 };
 
-/* As given; those that depend on each other are looked at in the end. */
+/* As given; parameters that depend on each other are checked at the end. */
 static const char *given_size, *given_sizes;
 
 /*
- * shown() - a value as an error message may show it: on one line, not endless.
+ * shown() - a value as an error message may show it: on one line, shortened.
  * Context: .config and .config_complete, which one thread calls.
  */
 static const char *
@@ -39,9 +39,8 @@ shown(const char *value)
 }
 
 /*
- * parse_size() - a size in the forms that nbdkit_parse_size() knows.
- * Not by that function, because it writes an error line of its own, which
- * names no parameter.
+ * parse_size() - a size in the forms that nbdkit_parse_size() accepts.
+ * That function is not used because its error message names no parameter.
  * @what: the parameter or the item of a list, for the error
  */
 static int
@@ -95,13 +94,13 @@ parse_size(const char *what, const char *text, uint64_t min_bytes, uint64_t max_
 	return 0;
 }
 
-/* A path is named in errors and in the log, which are lines. */
+/* Errors and the log name the path, one line each. */
 static int
 check_path(const char *key, const char *value)
 {
 	for (const char *p = value; *p; p++) {
 		if (iscntrl((unsigned char)*p)) {
-			nbdkit_error("%s=%s has a control character in it: give a path without", key, shown(value));
+			nbdkit_error("%s=%s has a control character in it: give a path without one", key, shown(value));
 			return -1;
 		}
 	}
@@ -156,7 +155,7 @@ static int
 param_disk(const char *value)
 {
 	if (!disk_name_is_valid(value)) {
-		nbdkit_error("disk=%s is no name for a disk: give 1 to %d printable characters without '/', '@' and "
+		nbdkit_error("disk=%s is not a valid name: give 1 to %d printable characters without '/', '@' and "
 			     "white space",
 			     shown(value), PRMEM_NAME_MAX);
 		return -1;
@@ -203,7 +202,7 @@ param_region(const char *value)
 	return 0;
 }
 
-/* The words that nbdkit_parse_bool() knows, whose error shows the value as it is and names no parameter. */
+/* The words of nbdkit_parse_bool(), whose error message shows the value as it is and names no parameter. */
 static int
 param_degraded(const char *value)
 {
@@ -245,7 +244,7 @@ param_max_disks(const char *value)
 	if (isdigit((unsigned char)*value))
 		number = strtoul(value, &end, 10);
 	if (!end || *end != '\0' || errno != 0 || number < 1 || number > MAX_DISKS_LIMIT) {
-		nbdkit_error("max-disks=%s is no number of disks: give 1 to %d", shown(value), MAX_DISKS_LIMIT);
+		nbdkit_error("max-disks=%s is not a number of disks: give 1 to %d", shown(value), MAX_DISKS_LIMIT);
 		return -1;
 	}
 	params.max_disks = (unsigned int)number;
@@ -296,7 +295,7 @@ params_config(const char *key, const char *value)
 	return -1;
 }
 
-/* want() - remember a disk that is to be there. */
+/* want() - remember a disk that must exist. */
 static int
 want(const char *name, uint64_t size_bytes)
 {

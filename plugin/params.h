@@ -26,14 +26,14 @@
 	X(format, "format", "format=<HOW>     ", "auto: a new or blank pool is formatted (default); never; force.")    \
 	X(max_disks, "max-disks", "max-disks=<N>    ", "Refuse to make more disks than this (default: 256).")          \
 	X(low_space, "low-space", "low-space=<SIZE> ", "Warn when less than this is left (default: never).")           \
-	X(region, "region", "region=<PATH>    ", "Where an added region is now (again for each that moved).")          \
+	X(region, "region", "region=<PATH>    ", "Path of an added region that moved (may be repeated).")              \
 	X(degraded, "degraded", "degraded=<BOOL>  ",                                                                   \
 	  "With -r: serve what is whole if a region is missing (default: no).")
 
 #define PARAMS_HELP_LINE(field, key, usage, help) usage help "\n"
 #define PARAMS_HELP PARAMS(PARAMS_HELP_LINE)
 
-/* A disk that the person who starts the server wants to be there. */
+/* A disk that size= or sizes= asks for. */
 struct wanted_disk {
 	char name[PRMEM_NAME_MAX + 1];
 	uint64_t size_bytes;
@@ -58,7 +58,7 @@ extern struct params params;
 /* params_config() - nbdkit's .config: one parameter. Return: 0, -1. */
 int params_config(const char *key, const char *value);
 
-/* params_complete() - nbdkit's .config_complete: all were given. Return: 0, -1. */
+/* params_complete() - nbdkit's .config_complete: there are no more. Return: 0, -1. */
 int params_complete(void);
 
 /* params_dump() - write the keys to standard output, for --dump-plugin. */
@@ -67,9 +67,9 @@ void params_dump(void);
 void params_free(void);
 
 /*
- * disk_name_is_valid() - may a disk have this name?  The library's own rule;
- * here for what must be refused before the pool is touched, and because a
- * client's export name goes into the log only when it is harmless.
+ * disk_name_is_valid() - may a disk have this name?  The library's own rule,
+ * repeated here because a bad name must be refused before the pool is touched,
+ * and because a client's export name is logged only if it is harmless.
  */
 bool disk_name_is_valid(const char *name);
 

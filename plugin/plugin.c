@@ -8,13 +8,13 @@
  *	.load            see whether nbdkit was started with -r
  *	.config...       parameters (params.c)
  *	.get_ready       open the pool, make its disks (start.c)
- *	.after_fork      the server's process is there: the owner record, threads
+ *	.after_fork      in the server's process: the owner record, threads
  *	.open ... .close exports.c, io.c
  *	.cleanup         close the pool
  *
  * When .get_ready fails nbdkit exits at once, with neither .cleanup nor
- * .unload: start_pool() cleans up after itself.  .cleanup comes exactly in the
- * cases in which .after_fork came.
+ * .unload: start_pool() cleans up after itself. .cleanup is called if and only
+ * if .after_fork was.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static struct control_server *control;
 static void
 plugin_load(void)
 {
-	/* Now: later nbdkit may have cut up the arguments that it has scanned. */
+	/* Now: later nbdkit may have modified the arguments that it has scanned. */
 	read_only = started_read_only();
 }
 
@@ -73,7 +73,7 @@ log_control(const char *line)
 	nbdkit_debug("prmem: %s", line);
 }
 
-/* A pool that cannot be asked about is served all the same. */
+/* Without a control socket the pool is served anyway. */
 static void
 start_control(void)
 {
@@ -81,7 +81,7 @@ start_control(void)
 	struct prmem_error err = {0};
 
 	if (control_server_start(&args, &control, &err) == -EADDRINUSE && read_only)
-		nbdkit_debug("prmem: %s", err.message); /* one of those that read it together answers */
+		nbdkit_debug("prmem: %s", err.message); /* another of the servers that share the pool answers */
 	else if (!control)
 		say("%s; prmemctl cannot be used while this server runs", err.message);
 	else
@@ -96,7 +96,7 @@ plugin_after_fork(void)
 	/*
 	 * For the machine that is its own client: memory that this process
 	 * needs must not wait for pages to be written through this process.
-	 * Threads inherit it; without the privilege it is gone without.
+	 * Threads inherit the flag; without the privilege it is left out.
 	 */
 	if (prctl(PR_SET_IO_FLUSHER, 1UL, 0UL, 0UL, 0UL) < 0)
 		nbdkit_debug("prmem: PR_SET_IO_FLUSHER: %m");

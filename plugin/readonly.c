@@ -2,17 +2,17 @@
 /*
  * Was nbdkit started with -r?
  *
- * The pool must be opened read-only then, with the lock shared and not a byte
- * changed, and that happens in .get_ready, so that the person who starts the
- * server sees what is wrong.  But nbdkit tells a plugin of -r only when a
- * client is there (.preconnect, .open).  Opening the pool as late as that
- * would hide its errors; opening it for writing and changing over later would
- * have written to it.  So the command line is read again, with nbdkit's table
- * of options: that of 1.32, and those that were added up to 1.46.
+ * With -r the pool must be opened read-only, with a shared lock and not a byte
+ * changed, and already in .get_ready, so that whoever starts the server sees
+ * errors.  But nbdkit passes -r to a plugin only when a client connects
+ * (.preconnect, .open).  Opening the pool that late would hide its errors;
+ * opening it for writing first would change it.  So this file reads the command
+ * line again, with nbdkit's table of options: that of 1.32, and the options
+ * that were added up to 1.46.
  *
- * Where this guess fails (an option that a later nbdkit adds with a separate
- * argument "-r"; arguments in an @file) nothing is lost: an export is
- * writable only if both this and nbdkit's own word in .open allow it.
+ * When this guess is wrong (an option that a later nbdkit adds with a separate
+ * argument "-r"; arguments in an @file) nothing is lost: an export is writable
+ * only if this file and nbdkit's argument of .open both allow it.
  */
 #include "plugin/readonly.h"
 
@@ -25,7 +25,7 @@
 
 static const char short_options[] = "46D:e:fg:i:nop:P:rst:u:U:vV";
 
-/* Only which take an argument matters, and which is -r. */
+/* All that matters is which options take an argument, and which is -r. */
 static const struct option long_options[] = {
 	{"ipv4-only", no_argument, NULL, '4'},
 	{"ipv6-only", no_argument, NULL, '6'},
@@ -85,7 +85,7 @@ static const struct option long_options[] = {
 
 /*
  * read_command_line() - the process's arguments as one block of strings.
- * Return: the block, to be freed, and its length; NULL when /proc is not there.
+ * Return: the block, to be freed, and its length; NULL without /proc.
  */
 static char *
 read_command_line(size_t *ret_len_bytes)
@@ -125,7 +125,7 @@ read_command_line(size_t *ret_len_bytes)
 bool
 started_read_only(void)
 {
-	/* nbdkit goes on with its own scan after this. */
+	/* nbdkit continues its own scan after this. */
 	const int saved_ind = optind, saved_err = opterr, saved_opt = optopt;
 	char *const saved_arg = optarg;
 	size_t len = 0, nr = 0;
@@ -147,7 +147,7 @@ started_read_only(void)
 	for (size_t i = 0; i < len; i += strlen(block + i) + 1)
 		args[nr++] = block + i;
 
-	optind = 0; /* glibc: start anew */
+	optind = 0; /* glibc: start again */
 	opterr = 0;
 	while ((c = getopt_long((int)nr, args, short_options, long_options, NULL)) != -1) {
 		if (c == 'r')

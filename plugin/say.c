@@ -19,7 +19,7 @@ say(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	/* Before the fork it is no error, and the person is still there. */
+	/* Before the fork it is not an error, and somebody is at the terminal. */
 	if (to_log)
 		nbdkit_error("%s", line);
 	else

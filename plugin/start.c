@@ -2,10 +2,10 @@
 /*
  * From the parameters to an open pool with the disks that were asked for.
  *
- * What can be refused is refused before anything is written: first the
- * parameters alone, then the file's existence, then what the pool holds.  A
- * start that fails after that takes back what it made: its disks, and a pool
- * file that was not there before.
+ * Everything that can be refused is refused before anything is written: first
+ * by the parameters alone, then by whether the file exists, then by what the
+ * pool holds.  A start that fails after that removes what it made: its disks,
+ * and a new pool file.
  */
 #include "plugin/start.h"
 
@@ -56,9 +56,9 @@ find_disk(const struct found_disks *found, const char *name)
 /*
  * default_pool_size() - room for all that the disks can hold: their pages, an
  * index of one page for each 512 of them (and of those, and so on), a record
- * each, and an eighth more, so that overwriting a full disk goes on at speed: in
- * an ordinary file what was replaced is free only after the next sync.  The
- * file is thin, what is not needed takes no space.
+ * each, and an eighth more, so that overwriting a full disk stays fast: in an
+ * ordinary file a replaced page is free only after the next sync.  The file is
+ * thin: unused pages take no space.
  */
 static uint64_t
 default_pool_size(void)
@@ -83,7 +83,7 @@ default_pool_size(void)
 
 /*
  * check_new_pool() - may the pool, which does not exist, be made?
- * A device node that is missing is no place for a file: /dev is in RAM.
+ * Not in place of a missing device node: /dev is in RAM.
  */
 static int
 check_new_pool(bool read_only)
@@ -127,7 +127,7 @@ check_new_pool(bool read_only)
 	return r;
 }
 
-/* report_sizes() - sizes that were given and do not apply are never applied, and said. */
+/* report_sizes() - say which of the given sizes are ignored, because what they are for exists. */
 static void
 report_sizes(const struct found_disks *found, bool existed, const struct prmem_pool_info *pool_info)
 {
@@ -146,7 +146,7 @@ report_sizes(const struct found_disks *found, bool existed, const struct prmem_p
 		    size_text(pool_info->size_bytes, has), size_text(params.pool_size_bytes, asked));
 }
 
-/* check_disks() - is what was asked for there, or can it be made? */
+/* check_disks() - do the disks that were asked for exist, or can they be made? */
 static int
 check_disks(const struct found_disks *found, const struct prmem_pool_info *info, size_t nr_missing, bool read_only)
 {
@@ -218,9 +218,9 @@ make_disks(const struct found_disks *found)
 }
 
 /*
- * look_over() - see what the pool has, and whether that will do.
- * @ret_nr_missing: how many of the disks that were asked for are not there
- * Return: 0 and *ret_found, to be freed; -1 when it will not do, and said so.
+ * look_over() - list the pool's disks, and check whether the start can go on.
+ * @ret_nr_missing: how many of the disks that were asked for do not exist
+ * Return: 0 and *ret_found, to be freed; -1 when it cannot, and said why.
  */
 static int
 look_over(struct prmem_pool *pool, bool read_only, struct found_disks *ret_found, size_t *ret_nr_missing)
@@ -247,10 +247,10 @@ look_over(struct prmem_pool *pool, bool read_only, struct found_disks *ret_found
 }
 
 /*
- * check_first() - refuse what the pool's disks refuse before it is opened for
- * writing, which writes (the owner record, repairs): a start that is refused
+ * check_first() - look at the disks before the pool is opened for writing,
+ * because that open writes (the owner record, repairs): a start that is refused
  * leaves the pool byte for byte as it was.  It costs a second walk through the
- * pool, and only where something was asked for that may be refused.
+ * pool, but only when something was asked for that may be refused.
  * Return: 0; -1 when it was refused, and said so.
  */
 static int
@@ -268,7 +268,7 @@ check_first(const struct prmem_open_args *args)
 	look.notice = NULL;
 	if (prmem_open(&look, sizeof look, &pool, &err) < 0) {
 		if (params.nr_wanted > 0)
-			return 0; /* it may be made; if not, opening it for writing says why */
+			return 0; /* perhaps it can be made; if not, opening it for writing says why */
 		nbdkit_error("%s", err.message);
 		return -1;
 	}
@@ -278,7 +278,7 @@ check_first(const struct prmem_open_args *args)
 	return r;
 }
 
-/* fill_pool() - see to it that the disks are there. */
+/* fill_pool() - make the disks that are missing. */
 static int
 fill_pool(bool existed, bool read_only)
 {

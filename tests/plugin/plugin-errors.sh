@@ -47,7 +47,7 @@ bad 'disk= and sizes= are both given: ' "$good" disk=a sizes=1M
 bad 'size= is given twice .*: give it once' "$good" size=1M size=1M
 bad 'pool= is given twice .*: give it once' "$good" "$good"
 for name in '' a/b a@b 'a b' $'a\tb' $'a\nb' "$(printf 'n%.0s' {1..64})" $'\x7f' é; do
-	bad 'is no name for a disk: give 1 to 63 printable' "$good" "disk=$name" size=1M ||
+	bad 'is not a valid name: give 1 to 63 printable' "$good" "disk=$name" size=1M ||
 		fail "disk=$name"
 done
 bad 'unknown parameter foo=: ' "$good" foo=bar
@@ -56,7 +56,7 @@ bad 'unknown parameter SIZE=: write size=' "$good" SIZE=1G
 bad 'format=maybe is unknown: give auto, never or force' "$good" format=maybe
 bad 'format= is unknown: give' "$good" format=
 for n in 0 -1 x '' 65537 1M 99999999999999999999; do
-	bad 'max-disks=.* is no number of disks: give 1 to 65536' "$good" "max-disks=$n"
+	bad 'max-disks=.* is not a number of disks: give 1 to 65536' "$good" "max-disks=$n"
 done
 for flag in '' 2 maybe yess 'no ' $'no\n' $'\e[2J' "$(printf 'y%.0s' {1..400})"; do
 	bad 'degraded=.* is neither yes nor no: give' -r -- "$good" "degraded=$flag"
