@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "prmem/guard.h"
 #include "prmem/instance.h"
+#include "prmem/notice.h"
 
 void
 bad_page_note(struct prmem_pool *pool, uint32_t pfn)

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/notice.h"
 #include "prmem/object.h"
 #include "prmem/wary.h"
 

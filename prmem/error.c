@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The two ways in which the library says something: the caller's error
- * object, and notices to the person who opened the pool.
+ * object, and notices to the person who opens the pool.
  */
 #include "prmem/error.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-
-#include "prmem/pool.h"
 
 /*
  * What is said may quote anything, such as a path, and a terminal obeys control
@@ -41,26 +38,14 @@ error_set(struct prmem_error *err, int code, const char *fmt, ...)
 	return code;
 }
 
-static void PRINTF_LIKE(3, 0)
-	vnotice(void (*fn)(void *opaque, const char *message), void *opaque, const char *fmt, va_list ap)
+void
+vnotice(void (*fn)(void *opaque, const char *message), void *opaque, const char *fmt, va_list ap)
 {
 	char message[512];
 
 	vsnprintf(message, sizeof message, fmt, ap);
 	one_line(message);
 	fn(opaque, message);
-}
-
-void
-pool_notice(struct prmem_pool *pool, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (pool->notice == NULL)
-		return;
-	va_start(ap, fmt);
-	vnotice(pool->notice, pool->opaque, fmt, ap);
-	va_end(ap);
 }
 
 void

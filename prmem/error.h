@@ -5,6 +5,8 @@
 #ifndef PRMEM_ERROR_H
 #define PRMEM_ERROR_H
 
+#include <stdarg.h>
+
 #include "common/compiler.h"
 #include "prmem/prmem.h"
 
@@ -17,11 +19,11 @@
  */
 int error_set(struct prmem_error *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* notice() - tell the person who opened the pool one line. */
-struct prmem_pool;
-void pool_notice(struct prmem_pool *pool, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* args_notice() - the same while there is no pool yet. */
+/* args_notice() - tell the person who opens a pool one line, while there is no pool yet. */
 void args_notice(const struct prmem_open_args *args, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* vnotice() - hand one line to a function that takes notices. */
+void vnotice(void (*fn)(void *opaque, const char *message), void *opaque, const char *fmt, va_list ap)
+	PRINTF_LIKE(3, 0);
 
 #endif

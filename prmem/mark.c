@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "prmem/instance.h"
+#include "prmem/notice.h"
 #include "prmem/object.h"
 
 #define MARK_RANGE_SHIFT 18

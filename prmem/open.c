@@ -25,6 +25,7 @@
 #include "prmem/backing.h"
 #include "prmem/error.h"
 #include "prmem/lock.h"
+#include "prmem/notice.h"
 #include "prmem/pm_libpmem.h"
 #include "prmem/pool_open.h"
 #include "prmem/sized.h"

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/notice.h"
 #include "prmem/page_internal.h"
 #include "prmem/pool.h"
 

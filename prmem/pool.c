@@ -5,7 +5,6 @@
 #include "prmem/pool.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "common/mix64.h"
 #include "prmem/directory.h"
 #include "prmem/lock.h"
+#include "prmem/notice.h"
 #include "prmem/pool_open.h"
 #include "prmem/sized.h"
 #include "prmem/uuid.h"
@@ -39,28 +39,6 @@ pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
 		}
 	}
 	return false;
-}
-
-void
-pool_set_read_only(struct prmem_pool *pool, const char *fmt, ...)
-{
-	char why[sizeof pool->read_only_why];
-	bool first;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-
-	pthread_mutex_lock(&pool->why_lock);
-	first = pool->read_only_why[0] == '\0';
-	if (first)
-		memcpy(pool->read_only_why, why, sizeof why);
-	/* After the reason: who sees the one finds the other. */
-	atomic_store(&pool->read_only, true);
-	pthread_mutex_unlock(&pool->why_lock);
-	if (first)
-		pool_notice(pool, "pool %.200s: read-only: %s", pool->path, why);
 }
 
 void

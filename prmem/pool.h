@@ -136,11 +136,6 @@ pool_is_fixed_page(const struct prmem_pool *pool, uint32_t pfn)
  */
 MUST_CHECK bool pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn);
 
-#define LOST_MEMORY_WHY "some of its memory went bad, and with it a part of its index; copy the data away"
-
-/* pool_set_read_only() - for good, with a reason; the first one stays. */
-void pool_set_read_only(struct prmem_pool *pool, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
 static inline bool
 pool_is_read_only(const struct prmem_pool *pool)
 {

@@ -30,6 +30,7 @@
 #include "prmem/directory.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
+#include "prmem/notice.h"
 #include "prmem/region.h"
 #include "prmem/uuid.h"
 

@@ -18,6 +18,7 @@
 #include "prmem/backing.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
+#include "prmem/notice.h"
 #include "prmem/pm_libpmem.h"
 #include "prmem/sized.h"
 #include "prmem/uuid.h"

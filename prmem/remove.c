@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "prmem/guard.h"
 #include "prmem/instance.h"
+#include "prmem/notice.h"
 #include "prmem/object.h"
 
 #define PROGRESS_STEP 256u /* objects between two calls of progress() */

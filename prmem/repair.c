@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/notice.h"
 #include "prmem/sized.h"
 
 bool

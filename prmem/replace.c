@@ -21,6 +21,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/notice.h"
 #include "prmem/sized.h"
 
 static struct prmem_instance *

@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/instance.h"
+#include "prmem/notice.h"
 #include "prmem/sized.h"
 
 /* ---- the pool ---- */

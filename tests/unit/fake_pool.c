@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "common/cleanup.h"
+#include "prmem/notice.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

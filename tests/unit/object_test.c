@@ -2,6 +2,7 @@
 /* Objects of programs: prmem_alloc_pages(), prmem_alloc(), and what slots say. */
 #include <errno.h>
 
+#include "prmem/notice.h"
 #include "prmem/object.h"
 #include "prmem/page_internal.h"
 #include "tests/unit/fake_pool.h"
