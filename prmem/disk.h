@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "prmem/instance.h"
+#include "prmem/low_space.h"
 
 /* Pages that one pass of a long request handles; what is on the stack depends on it. */
 #define DISK_BATCH_PAGES 256u

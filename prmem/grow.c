@@ -35,6 +35,7 @@
 #include "common/cleanup.h"
 #include "prmem/backing.h"
 #include "prmem/lock.h"
+#include "prmem/low_space.h"
 #include "prmem/notice.h"
 #include "prmem/probe.h"
 #include "prmem/region.h"

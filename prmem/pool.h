@@ -143,19 +143,6 @@ pool_is_read_only(const struct prmem_pool *pool)
 }
 
 /*
- * pool_watch_space() - tell when the pool has little room left, or enough
- * again.  Cheap when nobody wants to know.
- * Context: no lock held.
- */
-void pool_check_space(struct prmem_pool *pool);
-static inline void
-pool_watch_space(struct prmem_pool *pool)
-{
-	if (UNLIKELY(atomic_load_explicit(&pool->low_pages, memory_order_relaxed) != 0))
-		pool_check_space(pool);
-}
-
-/*
  * pool_write_sb() - sb_write() for an open pool: when a sync between the two
  * copies fails it is read-only from then on, as after any failed sync.
  * Context: sb_lock.  Persistence: as sb_write().

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "prmem/guard.h"
 #include "prmem/instance.h"
+#include "prmem/low_space.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
 
