@@ -10,6 +10,7 @@
 #include "prmem/disk.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
+#include "prmem/sb_publish.h"
 #include "prmem/wary.h"
 
 /* ---- memory for the arrays ---- */

@@ -39,6 +39,7 @@
 #include "prmem/notice.h"
 #include "prmem/probe.h"
 #include "prmem/region.h"
+#include "prmem/sb_publish.h"
 #include "prmem/sized.h"
 
 #define REGION_PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)

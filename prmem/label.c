@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/pool.h"
+#include "prmem/sb_publish.h"
 
 static bool
 is_printable(const char *s)

@@ -28,6 +28,7 @@
 #include "prmem/notice.h"
 #include "prmem/pm_libpmem.h"
 #include "prmem/pool_open.h"
+#include "prmem/sb_publish.h"
 #include "prmem/sized.h"
 
 #define OPEN_FLAGS (PRMEM_OPEN_FD | PRMEM_NO_SIGBUS)

@@ -41,14 +41,6 @@ pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
 	return false;
 }
 
-void
-pool_write_sb(struct prmem_pool *pool, struct sb_media *sb)
-{
-	/* That sync fails at once, and draws the consequence. */
-	if (sb_write(pool->pm, sb) < 0)
-		(void)!page_sync(pool->pages);
-}
-
 uint64_t
 pool_lineage(const struct prmem_pool *pool, uint64_t origin)
 {

@@ -142,13 +142,6 @@ pool_is_read_only(const struct prmem_pool *pool)
 	return atomic_load_explicit(&pool->read_only, memory_order_relaxed);
 }
 
-/*
- * pool_write_sb() - sb_write() for an open pool: when a sync between the two
- * copies fails it is read-only from then on, as after any failed sync.
- * Context: sb_lock.  Persistence: as sb_write().
- */
-void pool_write_sb(struct prmem_pool *pool, struct sb_media *sb);
-
 /* pool_lineage() - the lineage of the array with an origin, in this pool. */
 uint64_t pool_lineage(const struct prmem_pool *pool, uint64_t origin);
 

@@ -20,6 +20,7 @@
 #include "prmem/lock.h"
 #include "prmem/notice.h"
 #include "prmem/pm_libpmem.h"
+#include "prmem/sb_publish.h"
 #include "prmem/sized.h"
 #include "prmem/uuid.h"
 
