@@ -145,12 +145,4 @@ pool_is_read_only(const struct prmem_pool *pool)
 /* pool_lineage() - the lineage of the array with an origin, in this pool. */
 uint64_t pool_lineage(const struct prmem_pool *pool, uint64_t origin);
 
-/*
- * pool_open_pm() - the inner half of prmem_open(): from mapped memory on.
- * Both libpmem's mapping and the simulated memory of the tests come here.
- * Takes over @pm on success only.
- */
-MUST_CHECK int pool_open_pm(struct pm *pm, const struct prmem_open_args *args, struct prmem_pool **ret_pool,
-			    struct prmem_error *err);
-
 #endif

@@ -21,6 +21,14 @@ MUST_CHECK int pool_open_locked(struct pm *pm, struct owner_lock *lock, const st
 				const struct prmem_open_args *args, struct prmem_pool **ret_pool,
 				struct prmem_error *err);
 
+/*
+ * pool_open_pm() - the inner half of prmem_open(): from mapped memory on.
+ * Both libpmem's mapping and the simulated memory of the tests come here.
+ * Takes over @pm on success only.
+ */
+MUST_CHECK int pool_open_pm(struct pm *pm, const struct prmem_open_args *args, struct prmem_pool **ret_pool,
+			    struct prmem_error *err);
+
 /* pool_destroy() - release what a pool holds in RAM; not its pm, not its lock; writes nothing. */
 void pool_destroy(struct prmem_pool *pool);
 

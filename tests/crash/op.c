@@ -9,6 +9,7 @@
 #include "common/compiler.h"
 #include "common/crc32c.h"
 #include "prmem/pool.h"
+#include "prmem/pool_open.h"
 
 #define MAX_WRITE_BYTES (512u << 10)
 

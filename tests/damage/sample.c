@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "prmem/buffer_format.h"
+#include "prmem/pool_open.h"
 #include "prmem/record_format.h"
 #include "tests/unit/unit.h"
 #include "xarray/xarray_format.h"

@@ -5,6 +5,7 @@
  */
 #include "prmem/pm_libpmem.h"
 #include "prmem/pool.h"
+#include "prmem/pool_open.h"
 #include "tests/unit/pool_file.h"
 
 #include <sys/resource.h>
