@@ -48,44 +48,6 @@ pool_lineage(const struct prmem_pool *pool, uint64_t origin)
 	return mix64(pool->uuid_mix ^ mix64(origin));
 }
 
-int
-prmem_sync(struct prmem_pool *pool)
-{
-	return page_sync(pool->pages);
-}
-
-void
-prmem_after_fork(struct prmem_pool *pool)
-{
-	if (pool->lock != NULL)
-		owner_record_renew(pool->lock, pool->pm);
-}
-
-void
-prmem_close(struct prmem_pool *pool)
-{
-	struct owner_lock *lock;
-	struct pm *pm;
-
-	if (pool == NULL)
-		return;
-	lock = pool->lock;
-	pm = pool->pm;
-	if (!pm->read_only) {
-		int r = page_sync(pool->pages);
-
-		if (r < 0)
-			pool_notice(pool, "pool %.200s: what was written last did not reach its disk: %s", pool->path,
-				    strerror(-r));
-	}
-	pool_destroy(pool);
-	/* Last, so that nobody else is let in while this one could still store anything. */
-	if (lock != NULL)
-		owner_record_clear(lock, pm);
-	pm->ops->close(pm);
-	owner_lock_release(lock);
-}
-
 void
 prmem_pool_info(struct prmem_pool *pool, struct prmem_pool_info *ret_info, size_t info_bytes)
 {

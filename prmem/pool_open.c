@@ -27,6 +27,7 @@
 
 #include "common/mix64.h"
 #include "prmem/blank.h"
+#include "prmem/close.h"
 #include "prmem/directory.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
@@ -192,29 +193,6 @@ adopt(struct prmem_pool *pool, const struct sb_media *sb)
 	/* Page number 2^32 - 1 stays unused: lengths in pages are 32 bits. */
 	pool->nr_pages = MIN(le64_to_cpu(sb->nr_pages), UINT32_MAX);
 	pool->regions[0].nr_pages = (uint32_t)MIN(le64_to_cpu(sb->regions[0].nr_pages), pool->nr_pages);
-}
-
-void
-pool_destroy(struct prmem_pool *pool)
-{
-	if (pool == NULL)
-		return;
-	guard_remove(pool);
-	if (pool->dir != NULL)
-		directory_close(pool->dir);
-	if (pool->buffers != NULL)
-		buffers_destroy(pool->buffers);
-	if (pool->pages != NULL)
-		page_alloc_destroy(pool->pages);
-	if (pool->refs != NULL)
-		page_refs_destroy(pool->refs);
-	regions_close(pool);
-	for (size_t i = 0; i < ARRAY_SIZE(pool->stripes); i++)
-		pthread_mutex_destroy(&pool->stripes[i].lock);
-	pthread_mutex_destroy(&pool->why_lock);
-	pthread_mutex_destroy(&pool->sb_lock);
-	pthread_mutex_destroy(&pool->grow_lock);
-	free(pool);
 }
 
 static unsigned int

@@ -29,7 +29,4 @@ MUST_CHECK int pool_open_locked(struct pm *pm, struct owner_lock *lock, const st
 MUST_CHECK int pool_open_pm(struct pm *pm, const struct prmem_open_args *args, struct prmem_pool **ret_pool,
 			    struct prmem_error *err);
 
-/* pool_destroy() - release what a pool holds in RAM; not its pm, not its lock; writes nothing. */
-void pool_destroy(struct prmem_pool *pool);
-
 #endif
