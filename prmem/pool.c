@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An open pool as a whole: what every room asks of it, and its end.
+ * An open pool: what every floor asks of it.
  */
 #include "prmem/pool.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "common/cleanup.h"
 #include "common/mix64.h"
-#include "prmem/directory.h"
-#include "prmem/lock.h"
-#include "prmem/notice.h"
-#include "prmem/pool_open.h"
-#include "prmem/sized.h"
-#include "prmem/uuid.h"
-
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "unknown"
-#endif
 
 bool
 pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
@@ -46,48 +31,4 @@ pool_lineage(const struct prmem_pool *pool, uint64_t origin)
 {
 	/* Both steps are bijections: two origins of a pool never have one lineage. */
 	return mix64(pool->uuid_mix ^ mix64(origin));
-}
-
-void
-prmem_pool_info(struct prmem_pool *pool, struct prmem_pool_info *ret_info, size_t info_bytes)
-{
-	struct prmem_pool_info info = {0};
-	struct page_numbers numbers;
-
-	/* The signal handler had no way to say so. */
-	if (atomic_load(&pool->lost_memory))
-		pool_set_read_only(pool, LOST_MEMORY_WHY);
-	page_numbers(pool->pages, &numbers);
-	info.size_bytes = pool->nr_pages << PRMEM_PAGE_SHIFT;
-	info.nr_pages = pool->nr_pages;
-	info.nr_free = numbers.nr_free;
-	info.nr_kept_back = numbers.nr_kept_back;
-	info.nr_reserved = numbers.nr_promised;
-	info.nr_damaged = atomic_load(&pool->nr_damaged);
-	info.nr_bad = numbers.nr_bad;
-	info.low_space_bytes = atomic_load(&pool->low_pages) << PRMEM_PAGE_SHIFT;
-	info.is_low = atomic_load(&pool->is_low);
-	info.nr_instances = directory_nr_instances(pool->dir);
-	info.is_pmem = pool->pm->is_pmem;
-	info.read_only = pool_is_read_only(pool);
-	{
-		LOCK_FOR_SCOPE(&pool->sb_lock);
-		info.nr_regions = le32_to_cpu(pool->sb.nr_regions);
-		info.created_s = le64_to_cpu(pool->sb.created_s);
-		info.version = le32_to_cpu(pool->sb.version);
-		uuid_format(pool->sb.uuid, info.uuid);
-		/* From media: the NUL may be missing. */
-		memcpy(info.label, pool->sb.label, sizeof info.label - 1);
-	}
-	{
-		LOCK_FOR_SCOPE(&pool->why_lock);
-		memcpy(info.read_only_why, pool->read_only_why, sizeof info.read_only_why);
-	}
-	sized_fill(ret_info, info_bytes, &info, sizeof info);
-}
-
-const char *
-prmem_version(void)
-{
-	return PACKAGE_VERSION;
 }
