@@ -5,6 +5,7 @@
 #include "prmem/guard.h"
 #include "prmem/instance.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 
 void
 bad_page_note(struct prmem_pool *pool, uint32_t pfn)

@@ -6,7 +6,6 @@
 #ifndef PRMEM_BAD_PAGES_H
 #define PRMEM_BAD_PAGES_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,13 +15,6 @@ struct prmem_pool;
 
 #define BAD_PAGES_SUBSYSTEM "prmem"
 #define BAD_PAGES_NAME "bad-pages"
-#define BAD_PAGES_QUEUE 64u
-
-/* Pages that are put aside in RAM and not yet on media. */
-struct bad_pages {
-	_Atomic uint32_t nr; /* noted so far; those beyond the queue are noted again when they fault again */
-	_Atomic uint32_t pfn[BAD_PAGES_QUEUE];
-};
 
 /*
  * bad_page_note() - put a page aside: it is not handed out any more.

@@ -14,7 +14,11 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/bad_pages.h"
+#include "prmem/buffer.h"
 #include "prmem/buffer_table.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 #include "prmem/pool.h"
 #include "xarray/xa_rcu.h"
 

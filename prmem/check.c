@@ -16,9 +16,12 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/error.h"
 #include "prmem/guard.h"
+#include "prmem/page_alloc.h"
 #include "prmem/region.h"
 #include "prmem/sized.h"
+#include "prmem/superblock.h"
 #include "prmem/wary.h"
 
 static int

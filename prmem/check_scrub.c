@@ -4,11 +4,10 @@
  * pace that it was given.
  */
 #include <errno.h>
-#include <string.h>
 #include <time.h>
 
-#include "common/cleanup.h"
 #include "common/crc32c.h"
+#include "prmem/bad_pages.h"
 #include "prmem/check.h"
 #include "prmem/guard.h"
 #include "prmem/object.h"

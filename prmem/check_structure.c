@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/buffer_format.h"
 #include "prmem/check.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
 
 /* The walk over one array. */
 struct array_walk {

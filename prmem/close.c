@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prmem/buffer.h"
 #include "prmem/directory.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 #include "prmem/pool.h"
 #include "prmem/region.h"
 

@@ -7,8 +7,10 @@
 
 #include "common/cleanup.h"
 #include "common/crc32c.h"
+#include "prmem/buffer_format.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
 
 /* Like an entry's proof, with the data's own lineage, at index 0. */
 uint32_t

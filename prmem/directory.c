@@ -8,8 +8,10 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/error.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
 #include "prmem/sb_publish.h"
 #include "prmem/wary.h"
 

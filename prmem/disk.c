@@ -8,6 +8,8 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/error.h"
+#include "prmem/page_alloc.h"
 #include "prmem/sized.h"
 
 int

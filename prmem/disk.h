@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "prmem/bad_pages.h"
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
 

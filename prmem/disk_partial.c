@@ -14,6 +14,7 @@
 #include "common/mix64.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
+#include "prmem/page_alloc.h"
 
 static pthread_mutex_t *
 stripe_of(struct prmem_instance *inst, uint32_t idx)

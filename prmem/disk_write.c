@@ -19,11 +19,11 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 #include "common/crc32c.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
+#include "prmem/page_alloc.h"
 #include "prmem/wary.h"
 
 static_assert(DISK_BATCH_PAGES <= INSTANCE_RETIRE_MAX, "a batch is retired at once");

@@ -26,7 +26,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -34,13 +33,16 @@
 
 #include "common/cleanup.h"
 #include "prmem/backing.h"
+#include "prmem/error.h"
 #include "prmem/lock.h"
 #include "prmem/low_space.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/probe.h"
 #include "prmem/region.h"
 #include "prmem/sb_publish.h"
 #include "prmem/sized.h"
+#include "prmem/superblock.h"
 
 #define REGION_PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)
 

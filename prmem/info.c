@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "prmem/directory.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/pool.h"
 #include "prmem/sized.h"
 #include "prmem/uuid.h"

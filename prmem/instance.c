@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "prmem/error.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/page_internal.h"

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/error.h"
+#include "prmem/page_alloc.h"
 #include "prmem/pool.h"
 #include "prmem/sb_publish.h"
 

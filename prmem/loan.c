@@ -9,8 +9,12 @@
 #include <string.h>
 
 #include "common/crc32c.h"
+#include "prmem/buffer.h"
+#include "prmem/buffer_format.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 
 static uint64_t
 loan_key(xa_entry_t entry)

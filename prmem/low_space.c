@@ -3,6 +3,7 @@
 #include "prmem/low_space.h"
 
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/pool.h"
 
 /* Pages that somebody without a reservation may still have. */

@@ -16,9 +16,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "prmem/buffer.h"
+#include "prmem/buffer_format.h"
 #include "prmem/instance.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 
 #define MARK_RANGE_SHIFT 18
 #define MARK_WORD_PAGES 64u

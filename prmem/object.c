@@ -4,6 +4,9 @@
  */
 #include <errno.h>
 
+#include "prmem/bad_pages.h"
+#include "prmem/buffer.h"
+#include "prmem/buffer_format.h"
 #include "prmem/object.h"
 #include "prmem/page_internal.h"
 #include "prmem/pool.h"

@@ -6,10 +6,10 @@
  * lane's lock: others go on to retire, at the end of the list; what stood in
  * it before is known by its number, and only a reclaim takes from a list.
  */
-#include <errno.h>
 
 #include "common/cleanup.h"
 #include "prmem/page_internal.h"
+#include "prmem/page_refs.h"
 #include "prmem/pool.h"
 #include "xarray/xa_rcu.h"
 

@@ -23,18 +23,14 @@
 
 #include "common/compiler.h"
 #include "common/pm.h"
-#include "prmem/bad_pages.h"
-#include "prmem/buffer.h"
-#include "prmem/error.h"
-#include "prmem/page_alloc.h"
-#include "prmem/page_refs.h"
 #include "prmem/prmem.h"
-#include "prmem/superblock.h"
 #include "prmem/superblock_format.h"
 
-struct owner_lock;
+struct buffers;
 struct directory;
-
+struct owner_lock;
+struct page_alloc;
+struct page_refs;
 struct region_file;
 
 /*
@@ -47,6 +43,14 @@ struct pool_region {
 	_Atomic uint32_t nr_pages; /* 2^32 - 1 at most: the last page of a full pool is unused */
 	bool has_header;   /* an added region; else a part of the file of region 0 */
 	struct region_file *file; /* what holds an added region open, or NULL */
+};
+
+#define BAD_PAGES_QUEUE 64u
+
+/* Pages that are put aside in RAM and not yet on media. */
+struct bad_pages {
+	_Atomic uint32_t nr; /* noted so far; those beyond the queue are noted again when they fault again */
+	_Atomic uint32_t pfn[BAD_PAGES_QUEUE];
 };
 
 struct prmem_pool {

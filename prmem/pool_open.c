@@ -26,13 +26,19 @@
 #include <time.h>
 
 #include "common/mix64.h"
+#include "prmem/bad_pages.h"
 #include "prmem/blank.h"
+#include "prmem/buffer.h"
 #include "prmem/close.h"
 #include "prmem/directory.h"
+#include "prmem/error.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 #include "prmem/region.h"
+#include "prmem/superblock.h"
 #include "prmem/uuid.h"
 
 #define FORCE_HINT "format=force makes a new pool of it, and everything in it is lost (with prmemctl: format --force)"

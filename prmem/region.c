@@ -7,7 +7,6 @@
 #include "prmem/region.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #include "common/cleanup.h"
 #include "common/crc32c.h"
 #include "prmem/backing.h"
-#include "prmem/guard.h"
+#include "prmem/error.h"
 #include "prmem/lock.h"
 #include "prmem/notice.h"
 #include "prmem/pm_libpmem.h"

@@ -14,11 +14,16 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/bad_pages.h"
+#include "prmem/buffer_format.h"
+#include "prmem/error.h"
 #include "prmem/guard.h"
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 
 #define PROGRESS_STEP 256u /* objects between two calls of progress() */
 

@@ -16,8 +16,11 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/error.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/sized.h"
+#include "prmem/superblock.h"
 
 bool
 repair_store(struct repair *r, uint32_t pfn, pm_slot *word, uint64_t value)

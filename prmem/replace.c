@@ -21,7 +21,9 @@
 
 #include "common/cleanup.h"
 #include "prmem/disk.h"
+#include "prmem/error.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/sized.h"
 
 static struct prmem_instance *

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/error.h"
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
 #include "prmem/sized.h"
 
 /* What a disk may still need so that it has room for all of it. */

@@ -3,8 +3,10 @@
 #include "prmem/wary.h"
 
 #include "common/crc32c.h"
+#include "prmem/bad_pages.h"
 #include "prmem/guard.h"
 #include "prmem/object.h"
+#include "prmem/page_alloc.h"
 
 /* Pages that stay free, beyond what is kept back and promised. */
 #define LEFT_FREE_PAGES 64u

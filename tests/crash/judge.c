@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "prmem/buffer.h"
 #include "prmem/instance.h"
 #include "prmem/page_alloc.h"
 #include "prmem/pool.h"

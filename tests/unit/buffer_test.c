@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "prmem/buffer.h"
+#include "prmem/buffer_format.h"
 #include "prmem/page_internal.h"
+#include "prmem/page_refs.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "prmem/instance.h"
+#include "prmem/superblock.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

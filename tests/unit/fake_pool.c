@@ -8,7 +8,11 @@
 #include <sys/mman.h>
 
 #include "common/cleanup.h"
+#include "prmem/bad_pages.h"
+#include "prmem/buffer.h"
 #include "prmem/notice.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_refs.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

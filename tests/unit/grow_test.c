@@ -10,6 +10,7 @@
 
 #include "prmem/pool.h"
 #include "prmem/region.h"
+#include "prmem/superblock.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

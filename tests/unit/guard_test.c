@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "prmem/instance.h"
+#include "prmem/page_alloc.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

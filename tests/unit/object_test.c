@@ -2,6 +2,8 @@
 /* Objects of programs: prmem_alloc_pages(), prmem_alloc(), and what slots say. */
 #include <errno.h>
 
+#include "prmem/buffer.h"
+#include "prmem/buffer_format.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
 #include "prmem/page_internal.h"

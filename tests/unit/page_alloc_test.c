@@ -4,6 +4,7 @@
 
 #include "prmem/notice.h"
 #include "prmem/page_internal.h"
+#include "prmem/page_refs.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"
