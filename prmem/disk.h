@@ -115,13 +115,6 @@ MUST_CHECK int disk_take_page(struct prmem_instance *inst, xa_entry_t old, struc
 void disk_redeem_page(struct prmem_instance *inst, struct disk_page *page);
 
 /*
- * disk_fill_page() - copy @src to a page that was taken.
- * Persistence: durable after this thread's next fence.
- * Return: 0; -EIO when its memory is bad: it has been put aside, take another.
- */
-MUST_CHECK int disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site);
-
-/*
  * disk_result() - what a request that changed something may answer: not
  * success when memory was lost under it.
  */

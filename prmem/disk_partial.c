@@ -15,6 +15,7 @@
 #include "prmem/disk.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
+#include "prmem/page_fill.h"
 
 static pthread_mutex_t *
 stripe_of(struct prmem_instance *inst, uint32_t idx)

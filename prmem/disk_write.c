@@ -24,6 +24,7 @@
 #include "prmem/disk.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
+#include "prmem/page_fill.h"
 #include "prmem/wary.h"
 
 static_assert(DISK_BATCH_PAGES <= INSTANCE_RETIRE_MAX, "a batch is retired at once");
@@ -99,21 +100,6 @@ page_entry(const struct prmem_instance *inst, uint32_t idx, uint32_t pfn, const 
 	uint32_t crc = crc32c(xa_seed(&inst->xa, idx, XA_KIND_PAGE), content, PRMEM_PAGE_SIZE);
 
 	return xa_mk_entry(XA_KIND_PAGE, pfn, xa_proof_of_crc(crc));
-}
-
-int
-disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site)
-{
-	struct guard_window window;
-
-	if (GUARD_ENTER(&window, pool) != 0) {
-		bad_page_note(pool, window.pfn);
-		return -EIO;
-	}
-	guard_at(pfn);
-	pm_copy(pool->pm, pool_page(pool, pfn), src, PRMEM_PAGE_SIZE, site);
-	guard_leave();
-	return 0;
 }
 
 int

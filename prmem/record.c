@@ -10,6 +10,7 @@
 #include "common/crc32c.h"
 #include "prmem/disk.h"
 #include "prmem/page_alloc.h"
+#include "prmem/page_fill.h"
 #include "xarray/xa_node.h"
 
 bool

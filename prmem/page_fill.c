@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copying to a page that was taken. */
+#include "prmem/page_fill.h"
+
+#include <errno.h>
+
+#include "prmem/bad_pages.h"
+#include "prmem/guard.h"
+#include "prmem/pool.h"
+
+int
+disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site)
+{
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) != 0) {
+		bad_page_note(pool, window.pfn);
+		return -EIO;
+	}
+	guard_at(pfn);
+	pm_copy(pool->pm, pool_page(pool, pfn), src, PRMEM_PAGE_SIZE, site);
+	guard_leave();
+	return 0;
+}
