@@ -100,7 +100,7 @@ disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const voi
 				r = taken ? 0 : disk_take_page(inst, old, &taken_page);
 				if (r < 0)
 					break;
-				r = disk_fill_page(pool, taken_page.pfn, page, PM_SITE_PARTIAL_COPY);
+				r = page_fill(pool, taken_page.pfn, page, PM_SITE_PARTIAL_COPY);
 				taken = r == 0;
 			} while (r < 0);
 			if (r < 0)

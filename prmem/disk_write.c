@@ -117,7 +117,7 @@ disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf)
 			r = disk_take_page(inst, old, &page);
 			if (r < 0)
 				return r;
-			r = disk_fill_page(pool, page.pfn, buf, PM_SITE_SINGLE_COPY);
+			r = page_fill(pool, page.pfn, buf, PM_SITE_SINGLE_COPY);
 		} while (r < 0);
 		page_prefetch_next(pool->pages);
 		new = page_entry(inst, idx, page.pfn, buf);

@@ -9,7 +9,7 @@
 #include "prmem/pool.h"
 
 int
-disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site)
+page_fill(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site)
 {
 	struct guard_window window;
 

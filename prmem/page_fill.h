@@ -11,10 +11,10 @@
 struct prmem_pool;
 
 /*
- * disk_fill_page() - copy @src to a page that was taken.
+ * page_fill() - copy @src to a page that was taken.
  * Persistence: durable after this thread's next fence.
  * Return: 0; -EIO when its memory is bad: it has been put aside, take another.
  */
-MUST_CHECK int disk_fill_page(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site);
+MUST_CHECK int page_fill(struct prmem_pool *pool, uint32_t pfn, const void *src, enum pm_site site);
 
 #endif

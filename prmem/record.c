@@ -123,7 +123,7 @@ instance_publish(struct prmem_instance *inst, const struct record_media *rec)
 		if (r < 0)
 			return r;
 		/* A page whose memory is bad has been put aside: the next one. */
-		r = disk_fill_page(pool, pfn, &new, PM_SITE_RECORD_COPY);
+		r = page_fill(pool, pfn, &new, PM_SITE_RECORD_COPY);
 	} while (r < 0);
 	pm_fence(pool->pm, PM_SITE_RECORD_FENCE);
 
