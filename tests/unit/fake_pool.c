@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A pool made by hand; what pool.c would offer, for the fake one. */
+/* A pool made by hand. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/cleanup.h"
-#include "prmem/bad_pages.h"
 #include "prmem/buffer.h"
-#include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
 #include "tests/unit/fake_pool.h"
@@ -200,39 +195,4 @@ fake_pool_is_backed(struct prmem_pool *pool, uint32_t pfn)
 			return atomic_load(&fake_pm_of(pool, i)->backed[pfn - region->start_pfn]);
 	}
 	return false;
-}
-
-/* ---- what bad_pages.c and pool.c offer ---- */
-
-bool
-bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
-{
-	return pool_page(pool, pfn) != NULL;
-}
-
-bool
-pool_pfn_of(const struct prmem_pool *pool, const void *addr, uint32_t *ret_pfn)
-{
-	for (unsigned int i = 0; i < pool->nr_regions; i++) {
-		uintptr_t off = (uintptr_t)addr - (uintptr_t)pool->regions[i].pm->base;
-
-		if (off < pool->regions[i].pm->len_bytes) {
-			*ret_pfn = pool->regions[i].start_pfn + (uint32_t)(off >> PRMEM_PAGE_SHIFT);
-			return true;
-		}
-	}
-	return false;
-}
-
-void
-pool_set_read_only(struct prmem_pool *pool, const char *fmt, ...)
-{
-	va_list ap;
-
-	LOCK_FOR_SCOPE(&pool->why_lock);
-	if (atomic_exchange(&pool->read_only, true))
-		return;
-	va_start(ap, fmt);
-	vsnprintf(pool->read_only_why, sizeof pool->read_only_why, fmt, ap);
-	va_end(ap);
 }
