@@ -2,41 +2,8 @@
 #include "prmem/bad_pages.h"
 
 #include "common/cleanup.h"
-#include "prmem/guard.h"
+#include "prmem/bad_page.h"
 #include "prmem/instance.h"
-#include "prmem/notice.h"
-#include "prmem/page_alloc.h"
-
-void
-bad_page_note(struct prmem_pool *pool, uint32_t pfn)
-{
-	uint32_t i;
-
-	if (pool_is_fixed_page(pool, pfn) || pool_page(pool, pfn) == NULL)
-		return;
-	page_set_bad(pool->pages, pfn);
-	i = atomic_fetch_add(&pool->bad.nr, 1);
-	if (i < BAD_PAGES_QUEUE)
-		atomic_store(&pool->bad.pfn[i], pfn);
-	pool_notice(pool, "pool %s: page %u cannot be read (bad memory); it is put aside, and what it held is lost",
-		    pool->path, pfn);
-}
-
-bool
-bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
-{
-	struct guard_window window;
-
-	if (GUARD_ENTER(&window, pool) != 0) {
-		bad_page_note(pool, pfn);
-		return false;
-	}
-	guard_at(pfn);
-	/* A store, for a load is content with a hole; it stores what is there, so nothing has to become durable. */
-	atomic_fetch_or_explicit((pm_slot *)pool_page(pool, pfn), 0, memory_order_relaxed);
-	guard_leave();
-	return true;
-}
 
 static void
 save_noted(struct prmem_pool *pool, struct prmem_instance *list)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/buffer.h"
 #include "prmem/buffer_table.h"
 #include "prmem/page_alloc.h"

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/bad_page.h"
 #include "prmem/error.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"

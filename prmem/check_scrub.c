@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "common/crc32c.h"
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/check.h"
 #include "prmem/guard.h"
 #include "prmem/object.h"

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/crc32c.h"
 #include "common/mix64.h"
+#include "prmem/bad_page.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/crc32c.h"
+#include "prmem/bad_page.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
 #include "prmem/wary.h"

@@ -21,6 +21,7 @@
 #include <errno.h>
 
 #include "common/crc32c.h"
+#include "prmem/bad_page.h"
 #include "prmem/disk.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/buffer.h"
 #include "prmem/buffer_format.h"
 #include "prmem/object.h"

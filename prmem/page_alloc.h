@@ -126,19 +126,6 @@ void page_unpromise(struct page_alloc *alloc, uint64_t nr);
 void page_repromise(struct page_alloc *alloc, uint64_t nr);
 
 /*
- * page_set_bad() - never hand out a page again (in this process; the caller
- * makes it last).
- * Context: any time, also under the read lock.
- */
-void page_set_bad(struct page_alloc *alloc, uint32_t pfn);
-
-/*
- * page_nr_bad_outside() - how many bad pages have no bit in a bitmap of
- * @nr_words words of 64 pages.
- */
-uint64_t page_nr_bad_outside(struct page_alloc *alloc, const uint64_t *bits, uint64_t nr_words);
-
-/*
  * page_reclaim() - wait for a grace period (and sync, on page cache) and free
  * what has been retired; afterwards the numbers below are exact if nobody
  * else writes.

@@ -3,11 +3,16 @@
  * Bad pages: never handed out again.  They stay marked, and are listed in RAM
  * so that whoever gives one back does not free it.
  */
+#include "prmem/bad_page.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/guard.h"
+#include "prmem/notice.h"
 #include "prmem/page_internal.h"
+#include "prmem/pool.h"
 
 #define BAD_FIRST 64u
 
@@ -103,4 +108,35 @@ page_nr_bad_outside(struct page_alloc *alloc, const uint64_t *bits, uint64_t nr_
 			nr++;
 	}
 	return nr;
+}
+
+void
+bad_page_note(struct prmem_pool *pool, uint32_t pfn)
+{
+	uint32_t i;
+
+	if (pool_is_fixed_page(pool, pfn) || pool_page(pool, pfn) == NULL)
+		return;
+	page_set_bad(pool->pages, pfn);
+	i = atomic_fetch_add(&pool->bad.nr, 1);
+	if (i < BAD_PAGES_QUEUE)
+		atomic_store(&pool->bad.pfn[i], pfn);
+	pool_notice(pool, "pool %s: page %u cannot be read (bad memory); it is put aside, and what it held is lost",
+		    pool->path, pfn);
+}
+
+bool
+bad_page_probe(struct prmem_pool *pool, uint32_t pfn)
+{
+	struct guard_window window;
+
+	if (GUARD_ENTER(&window, pool) != 0) {
+		bad_page_note(pool, pfn);
+		return false;
+	}
+	guard_at(pfn);
+	/* A store, for a load is content with a hole; it stores what is there, so nothing has to become durable. */
+	atomic_fetch_or_explicit((pm_slot *)pool_page(pool, pfn), 0, memory_order_relaxed);
+	guard_leave();
+	return true;
 }

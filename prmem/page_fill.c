@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/guard.h"
 #include "prmem/pool.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/buffer_format.h"
 #include "prmem/error.h"
 #include "prmem/guard.h"

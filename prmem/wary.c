@@ -3,7 +3,7 @@
 #include "prmem/wary.h"
 
 #include "common/crc32c.h"
-#include "prmem/bad_pages.h"
+#include "prmem/bad_page.h"
 #include "prmem/guard.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"

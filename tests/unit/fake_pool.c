@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/cleanup.h"
+#include "prmem/bad_page.h"
+#include "prmem/bad_pages.h"
 #include "prmem/buffer.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"

@@ -2,6 +2,7 @@
 /* Taking, retiring and giving back pages, by one thread. */
 #include <errno.h>
 
+#include "prmem/bad_page.h"
 #include "prmem/notice.h"
 #include "prmem/page_internal.h"
 #include "prmem/page_refs.h"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "prmem/bad_page.h"
 #include "prmem/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
