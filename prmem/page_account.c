@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 
-#include "common/cleanup.h"
 #include "prmem/page_internal.h"
 #include "prmem/pool.h"
 
@@ -208,4 +207,15 @@ void
 page_repromise(struct page_alloc *alloc, uint64_t nr)
 {
 	atomic_fetch_add(&alloc->account, nr << 32);
+}
+
+void
+page_numbers(struct page_alloc *alloc, struct page_numbers *ret)
+{
+	uint64_t account = atomic_load(&alloc->account);
+
+	ret->nr_free = account_free(account) + atomic_load(&alloc->nr_unready);
+	ret->nr_kept_back = MIN(alloc->kept_back, ret->nr_free);
+	ret->nr_promised = account_promised(account);
+	ret->nr_bad = atomic_load(&alloc->nr_bad);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The page allocator: making it, the mark, starting to hand out.
+ * The page allocator: making it, and starting to hand out when the mark is complete.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -138,41 +138,6 @@ page_alloc_destroy(struct page_alloc *alloc)
 	free(alloc);
 }
 
-bool
-page_mark(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
-{
-	uint64_t end = (uint64_t)pfn + nr, twice = 0;
-
-	if (end > alloc->nr_pages)
-		return false;
-	for (uint32_t w = pfn >> UNIT_SHIFT; (uint64_t)w << UNIT_SHIFT < end; w++) {
-		uint64_t mask = word_mask(w, pfn, end);
-
-		twice |= atomic_fetch_or_explicit(&alloc->words[w], mask, memory_order_relaxed) & mask;
-	}
-	return twice == 0;
-}
-
-uint64_t
-page_mark_bits(struct page_alloc *alloc, uint32_t word, uint64_t mask)
-{
-	return atomic_fetch_or_explicit(&alloc->words[word], mask, memory_order_relaxed) & mask;
-}
-
-void
-page_mark_soon(struct page_alloc *alloc, uint32_t pfn)
-{
-	if (pfn < alloc->nr_pages)
-		__builtin_prefetch(&alloc->words[pfn >> UNIT_SHIFT], 1);
-}
-
-/* The bitmap may be replaced by a longer one meanwhile: nr_pages first. */
-bool
-page_is_marked(struct page_alloc *alloc, uint32_t pfn)
-{
-	return pfn >= alloc->nr_pages || (bitmap_word(alloc, pfn >> UNIT_SHIFT) >> (pfn % UNIT_PAGES) & 1) != 0;
-}
-
 int
 page_alloc_start(struct page_alloc *alloc)
 {
@@ -203,15 +168,4 @@ page_alloc_start(struct page_alloc *alloc)
 			tries = 0;
 	}
 	return -ENOSPC;
-}
-
-void
-page_numbers(struct page_alloc *alloc, struct page_numbers *ret)
-{
-	uint64_t account = atomic_load(&alloc->account);
-
-	ret->nr_free = account_free(account) + atomic_load(&alloc->nr_unready);
-	ret->nr_kept_back = MIN(alloc->kept_back, ret->nr_free);
-	ret->nr_promised = account_promised(account);
-	ret->nr_bad = atomic_load(&alloc->nr_bad);
 }

@@ -234,3 +234,40 @@ bitmap_put_range_locked(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
 	for (uint32_t w = pfn >> UNIT_SHIFT; (uint64_t)w << UNIT_SHIFT < end; w++)
 		bitmap_put_word_locked(alloc, w, word_mask(w, pfn, end));
 }
+
+/* ---- the mark at open: no lock ---- */
+
+bool
+page_mark(struct page_alloc *alloc, uint32_t pfn, uint32_t nr)
+{
+	uint64_t end = (uint64_t)pfn + nr, twice = 0;
+
+	if (end > alloc->nr_pages)
+		return false;
+	for (uint32_t w = pfn >> UNIT_SHIFT; (uint64_t)w << UNIT_SHIFT < end; w++) {
+		uint64_t mask = word_mask(w, pfn, end);
+
+		twice |= atomic_fetch_or_explicit(&alloc->words[w], mask, memory_order_relaxed) & mask;
+	}
+	return twice == 0;
+}
+
+uint64_t
+page_mark_bits(struct page_alloc *alloc, uint32_t word, uint64_t mask)
+{
+	return atomic_fetch_or_explicit(&alloc->words[word], mask, memory_order_relaxed) & mask;
+}
+
+void
+page_mark_soon(struct page_alloc *alloc, uint32_t pfn)
+{
+	if (pfn < alloc->nr_pages)
+		__builtin_prefetch(&alloc->words[pfn >> UNIT_SHIFT], 1);
+}
+
+/* The bitmap may be replaced by a longer one meanwhile: nr_pages first. */
+bool
+page_is_marked(struct page_alloc *alloc, uint32_t pfn)
+{
+	return pfn >= alloc->nr_pages || (bitmap_word(alloc, pfn >> UNIT_SHIFT) >> (pfn % UNIT_PAGES) & 1) != 0;
+}
