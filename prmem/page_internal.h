@@ -156,13 +156,6 @@ account_promised(uint64_t account)
 MUST_CHECK int account_init(struct page_alloc *alloc);
 void account_fini(struct page_alloc *alloc);
 
-/*
- * account_claim() - claim pages, making more ready and waiting as @use says.
- * @ret_drawn: how many of them were promised
- * Return: 0, -ENOSPC, -EROFS, -EIO.
- */
-MUST_CHECK int account_claim(struct page_alloc *alloc, enum page_use use, uint64_t nr, uint64_t *ret_drawn);
-
 /* account_add() - so many more pages are free; also gives a claim back. */
 void account_add(struct page_alloc *alloc, uint64_t nr);
 
@@ -180,6 +173,15 @@ now_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
+
+/* ---- page_claim.c ---- */
+
+/*
+ * account_claim() - claim pages, making more ready and waiting as @use says.
+ * @ret_drawn: how many of them were promised
+ * Return: 0, -ENOSPC, -EROFS, -EIO.
+ */
+MUST_CHECK int account_claim(struct page_alloc *alloc, enum page_use use, uint64_t nr, uint64_t *ret_drawn);
 
 /* ---- page_bitmap.c: all with bitmap_lock held ---- */
 
