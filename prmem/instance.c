@@ -11,7 +11,8 @@
 #include "prmem/error.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
-#include "prmem/page_internal.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_runs.h"
 #include "prmem/sized.h"
 #include "prmem/wary.h"
 
@@ -374,6 +375,7 @@ void
 instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_t *entries, uint32_t nr)
 {
 	struct prmem_pool *pool = inst->pool;
+	struct page_runs *runs = page_alloc_runs(pool->pages);
 	uint32_t pfns[INSTANCE_RETIRE_MAX], nr_pfns = 0;
 
 	for (uint32_t i = 0; i < nr; i++) {
@@ -384,7 +386,7 @@ instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_
 		if (UNLIKELY(xa_entry_kind(entries[i]) != XA_KIND_PAGE)) {
 			instance_retire_entry(inst, entries[i]);
 		} else if (pool_page(pool, pfn) != NULL && !pool_is_fixed_page(pool, pfn)) {
-			page_runs_remove(&pool->pages->runs, pfn, 0);
+			page_runs_remove(runs, pfn, 0);
 			pfns[nr_pfns++] = pfn;
 		}
 	}

@@ -8,7 +8,8 @@
 #include "prmem/buffer.h"
 #include "prmem/buffer_format.h"
 #include "prmem/object.h"
-#include "prmem/page_internal.h"
+#include "prmem/page_alloc.h"
+#include "prmem/page_runs.h"
 #include "prmem/pool.h"
 #include "xarray/xa_internal.h"
 
@@ -44,7 +45,7 @@ object_find(struct prmem_pool *pool, const void *addr, struct object *ret_object
 	if (!pool_pfn_of(pool, addr, &pfn))
 		return -EINVAL;
 	if (pool_page(pool, pfn) == addr) {
-		if (!page_runs_find(&pool->pages->runs, pfn, &order))
+		if (!page_runs_find(page_alloc_runs(pool->pages), pfn, &order))
 			return -EINVAL;
 		*ret_object = run_object(pool, pfn, order);
 		return 0;
@@ -130,7 +131,7 @@ object_retire(struct prmem_pool *pool, xa_entry_t entry)
 			return;
 		__attribute__((fallthrough));
 	case XA_KIND_PAGE:
-		page_runs_remove(&pool->pages->runs, pfn, order);
+		page_runs_remove(page_alloc_runs(pool->pages), pfn, order);
 		page_retire(pool->pages, pfn, order);
 		break;
 	case XA_KIND_BUFFER:
@@ -165,7 +166,7 @@ prmem_alloc_pages(struct prmem_pool *pool, unsigned int order, void **ret_addr)
 		if (r < 0)
 			return r;
 	} while (!memory_is_sound(pool, pfn, order));
-	r = page_runs_add(&pool->pages->runs, pfn, order);
+	r = page_runs_add(page_alloc_runs(pool->pages), pfn, order);
 	if (r < 0) {
 		page_free_now(pool->pages, pfn, UINT32_C(1) << order);
 		return r;
@@ -182,7 +183,7 @@ prmem_free_pages(struct prmem_pool *pool, void *addr, unsigned int order)
 	if (addr == NULL || !pool_pfn_of(pool, addr, &pfn) || pool_page(pool, pfn) != addr)
 		return;
 	/* What was not handed out, or was freed already, is not freed here. */
-	if (page_runs_remove(&pool->pages->runs, pfn, order))
+	if (page_runs_remove(page_alloc_runs(pool->pages), pfn, order))
 		page_free_now(pool->pages, pfn, UINT32_C(1) << order);
 }
 

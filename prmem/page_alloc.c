@@ -169,3 +169,9 @@ page_alloc_start(struct page_alloc *alloc)
 	}
 	return -ENOSPC;
 }
+
+struct page_runs *
+page_alloc_runs(struct page_alloc *alloc)
+{
+	return &alloc->runs;
+}

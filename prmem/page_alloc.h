@@ -159,6 +159,13 @@ MUST_CHECK int page_grow_prepare(struct page_alloc *alloc, uint64_t nr_pages, st
 void page_grow_cancel(struct page_growth *growth);
 void page_grow_commit(struct page_alloc *alloc, struct page_growth *growth, uint32_t first_pfn);
 
+/*
+ * page_alloc_runs() - the runs that programs hold: page number -> order.
+ * Context: any.
+ */
+struct page_runs;
+struct page_runs *page_alloc_runs(struct page_alloc *alloc);
+
 struct page_numbers {
 	uint64_t nr_free;      /* retired ones included */
 	uint64_t nr_kept_back;
