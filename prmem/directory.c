@@ -130,7 +130,7 @@ instance_free_entry(void *memory, uint32_t idx, xa_entry_t entry)
 	if (xa_entry_kind(entry) == XA_KIND_BAD)
 		return;
 	atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
-	if (wary_may_free(inst, idx, entry))
+	if (wary_may_free(inst->pool, &inst->xa, idx, entry))
 		instance_retire_entry(inst, entry);
 	instance_repromise(inst, 1);
 }

@@ -71,7 +71,7 @@ disk_account(struct prmem_instance *inst, uint32_t idx, xa_entry_t old, xa_entry
 		atomic_fetch_sub_explicit(&inst->nr_entries, 1, memory_order_relaxed);
 		instance_repromise(inst, 1);
 	}
-	if (wary_may_free(inst, idx, old))
+	if (wary_may_free(inst->pool, &inst->xa, idx, old))
 		instance_retire_entry(inst, old);
 }
 

@@ -381,7 +381,7 @@ instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_
 	for (uint32_t i = 0; i < nr; i++) {
 		uint32_t pfn = xa_entry_payload(entries[i]);
 
-		if (!wary_may_free(inst, idx + i, entries[i]))
+		if (!wary_may_free(inst->pool, &inst->xa, idx + i, entries[i]))
 			continue;
 		if (UNLIKELY(xa_entry_kind(entries[i]) != XA_KIND_PAGE)) {
 			instance_retire_entry(inst, entries[i]);

@@ -14,7 +14,8 @@
 
 #include <stdatomic.h>
 
-#include "prmem/instance.h"
+#include "prmem/pool.h"
+#include "xarray/xa_internal.h"
 
 /* wary_begin() - damage was met.  Context: any, signal handlers too. */
 static inline void
@@ -26,10 +27,10 @@ wary_begin(struct prmem_pool *pool)
 }
 
 /* wary_look() - what wary_may_free() does once damage was met. */
-bool wary_look(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry);
+bool wary_look(struct prmem_pool *pool, const struct xarray *xa, uint32_t idx, xa_entry_t entry);
 
 /*
- * wary_may_free() - does an entry that was replaced at @idx prove what it names?
+ * wary_may_free() - does an entry that was replaced at @idx of @xa prove what it names?
  * Always true before damage was met.
  * In a pool that is nearly full it may be freed all the same: to put pages
  * aside there would end in -ENOSPC for what has room (promise P7), and most of
@@ -37,11 +38,11 @@ bool wary_look(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry);
  * Context: no window of the guard is open.
  */
 static inline bool
-wary_may_free(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry)
+wary_may_free(struct prmem_pool *pool, const struct xarray *xa, uint32_t idx, xa_entry_t entry)
 {
-	bool wary = atomic_load_explicit(&inst->pool->wary, memory_order_relaxed);
+	bool wary = atomic_load_explicit(&pool->wary, memory_order_relaxed);
 
-	return LIKELY(!wary) || wary_look(inst, idx, entry);
+	return LIKELY(!wary) || wary_look(pool, xa, idx, entry);
 }
 
 #endif
