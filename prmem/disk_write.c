@@ -26,6 +26,7 @@
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_fill.h"
+#include "prmem/retire.h"
 #include "prmem/wary.h"
 
 static_assert(DISK_BATCH_PAGES <= INSTANCE_RETIRE_MAX, "a batch is retired at once");

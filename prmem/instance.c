@@ -10,11 +10,9 @@
 #include "common/cleanup.h"
 #include "prmem/error.h"
 #include "prmem/instance.h"
-#include "prmem/object.h"
 #include "prmem/page_alloc.h"
-#include "prmem/page_runs.h"
+#include "prmem/retire.h"
 #include "prmem/sized.h"
-#include "prmem/wary.h"
 
 struct prmem_instance *
 instance_new(struct prmem_pool *pool, uint32_t number, uint32_t rec_pfn, const struct record_media *rec)
@@ -353,47 +351,6 @@ prmem_xarray(struct prmem_instance *inst)
 }
 
 void
-instance_retire_entry(struct prmem_instance *inst, xa_entry_t entry)
-{
-	struct object obj;
-
-	if (entry == 0 || xa_is_err(entry) || xa_is_value(entry) || xa_entry_kind(entry) == XA_KIND_BAD)
-		return;
-	/* A slot may have been damaged since the mark: free nothing that cannot be an object. */
-	if (xa_entry_kind(entry) == XA_KIND_PAGE) {
-		uint32_t pfn = xa_entry_payload(entry);
-
-		if (pool_page(inst->pool, pfn) == NULL || pool_is_fixed_page(inst->pool, pfn))
-			return;
-	} else if (object_of_slot(inst->pool, xa_entry_kind(entry), xa_entry_payload(entry), &obj) < 0) {
-		return;
-	}
-	object_retire(inst->pool, entry);
-}
-
-void
-instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_t *entries, uint32_t nr)
-{
-	struct prmem_pool *pool = inst->pool;
-	struct page_runs *runs = page_alloc_runs(pool->pages);
-	uint32_t pfns[INSTANCE_RETIRE_MAX], nr_pfns = 0;
-
-	for (uint32_t i = 0; i < nr; i++) {
-		uint32_t pfn = xa_entry_payload(entries[i]);
-
-		if (!wary_may_free(inst->pool, &inst->xa, idx + i, entries[i]))
-			continue;
-		if (UNLIKELY(xa_entry_kind(entries[i]) != XA_KIND_PAGE)) {
-			instance_retire_entry(inst, entries[i]);
-		} else if (pool_page(pool, pfn) != NULL && !pool_is_fixed_page(pool, pfn)) {
-			page_runs_remove(runs, pfn, 0);
-			pfns[nr_pfns++] = pfn;
-		}
-	}
-	page_retire_many(pool->pages, pfns, nr_pfns);
-}
-
-void
 instance_repromise(struct prmem_instance *inst, uint32_t nr)
 {
 	if (UNLIKELY((atomic_load_explicit(&inst->flags, memory_order_relaxed) & RECORD_FLAG_RESERVE) != 0) &&
@@ -401,10 +358,4 @@ instance_repromise(struct prmem_instance *inst, uint32_t nr)
 		page_repromise(inst->pool->pages, nr);
 		atomic_fetch_add(&inst->promised, nr);
 	}
-}
-
-void
-prmem_free_entry(struct prmem_instance *inst, xa_entry_t entry)
-{
-	instance_retire_entry(inst, entry);
 }

@@ -135,20 +135,6 @@ void instance_unpin(struct prmem_instance *inst, xa_entry_t entry);
 /* instance_data_proof() - the proof of an object as the instance's data. */
 uint32_t instance_data_proof(const struct prmem_instance *inst, const struct object *obj);
 
-/*
- * instance_retire_entry() - free what an entry of the instance's array (or
- * its data slot) referred to; what cannot be right is left alone.
- */
-void instance_retire_entry(struct prmem_instance *inst, xa_entry_t entry);
-
-/*
- * instance_retire_pages() - the same for entries at consecutive indices, most
- * of which are pages; 0 is skipped.
- * @nr: INSTANCE_RETIRE_MAX at most
- */
-#define INSTANCE_RETIRE_MAX 256u
-void instance_retire_pages(struct prmem_instance *inst, uint32_t idx, const xa_entry_t *entries, uint32_t nr);
-
 /* instance_repromise() - pages of a reserved disk were freed: they are promised to it again. */
 void instance_repromise(struct prmem_instance *inst, uint32_t nr);
 
