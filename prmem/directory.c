@@ -13,6 +13,7 @@
 #include "prmem/notice.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/reserve.h"
 #include "prmem/retire.h"
 #include "prmem/sb_publish.h"
 #include "prmem/wary.h"

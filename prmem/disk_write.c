@@ -26,6 +26,7 @@
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_fill.h"
+#include "prmem/reserve.h"
 #include "prmem/retire.h"
 #include "prmem/wary.h"
 

@@ -349,13 +349,3 @@ prmem_xarray(struct prmem_instance *inst)
 {
 	return &inst->xa;
 }
-
-void
-instance_repromise(struct prmem_instance *inst, uint32_t nr)
-{
-	if (UNLIKELY((atomic_load_explicit(&inst->flags, memory_order_relaxed) & RECORD_FLAG_RESERVE) != 0) &&
-	    !atomic_load(&inst->removed)) {
-		page_repromise(inst->pool->pages, nr);
-		atomic_fetch_add(&inst->promised, nr);
-	}
-}

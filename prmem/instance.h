@@ -135,15 +135,6 @@ void instance_unpin(struct prmem_instance *inst, xa_entry_t entry);
 /* instance_data_proof() - the proof of an object as the instance's data. */
 uint32_t instance_data_proof(const struct prmem_instance *inst, const struct object *obj);
 
-/* instance_repromise() - pages of a reserved disk were freed: they are promised to it again. */
-void instance_repromise(struct prmem_instance *inst, uint32_t nr);
-
-/* instance_need_pages() - pages and nodes a disk of a size can need at most. */
-uint64_t instance_need_pages(uint64_t size_bytes);
-
-/* instance_still_needed() - how many more than it has a disk can need at most, when it is of a size. */
-uint64_t instance_still_needed(const struct prmem_instance *inst, uint64_t size_bytes);
-
 /*
  * record_check() - may what is read at a page be believed to be a record?
  * Return: NULL, or what is wrong with it.

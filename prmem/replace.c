@@ -24,6 +24,7 @@
 #include "prmem/error.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
+#include "prmem/reserve.h"
 #include "prmem/sized.h"
 
 static struct prmem_instance *

@@ -9,8 +9,8 @@
 #include "prmem/error.h"
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
-#include "prmem/notice.h"
 #include "prmem/page_alloc.h"
+#include "prmem/reserve.h"
 #include "prmem/sized.h"
 
 /* What a disk may still need so that it has room for all of it. */

@@ -9,6 +9,7 @@
 #include "prmem/instance.h"
 #include "prmem/page_alloc.h"
 #include "prmem/pool.h"
+#include "prmem/reserve.h"
 
 /* Of one recovery, for most of them: of many recoveries come many images. */
 #define RECOVERY_IMAGES 300u

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "prmem/instance.h"
+#include "prmem/reserve.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE
