@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "prmem/error.h"
 #include "prmem/instance.h"
+#include "prmem/instance_memory.h"
 #include "prmem/page_alloc.h"
 #include "prmem/retire.h"
 #include "prmem/sized.h"

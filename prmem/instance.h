@@ -48,10 +48,6 @@ struct directory {
 /* The index that data hangs on has a lineage of its own. */
 #define DATA_LINEAGE UINT64_C(0x64617461646174ed)
 
-/* How the engine's arrays get their memory: @memory is the instance, or the directory. */
-extern const struct xa_memory_ops instance_memory_ops;
-extern const struct xa_memory_ops directory_memory_ops;
-
 /* instance_is_hidden() - is it one that was begun and nobody sees yet? */
 static inline bool
 instance_is_hidden(const struct prmem_instance *inst)
