@@ -20,6 +20,7 @@
 #include "prmem/error.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/region.h"
 #include "prmem/sized.h"
 #include "prmem/superblock.h"

@@ -17,6 +17,7 @@
 #include "prmem/check.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 
 /* The walk over one array. */
 struct array_walk {

@@ -11,6 +11,7 @@
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/retire.h"
 
 /* Like an entry's proof, with the data's own lineage, at index 0. */

@@ -12,6 +12,7 @@
 #include "prmem/instance_memory.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/reserve.h"
 
 struct read_all {

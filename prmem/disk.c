@@ -10,6 +10,7 @@
 #include "prmem/disk.h"
 #include "prmem/error.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/reserve.h"
 #include "prmem/sized.h"
 

@@ -12,6 +12,7 @@
 #include "prmem/instance.h"
 #include "prmem/instance_memory.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/retire.h"
 #include "prmem/sized.h"
 

@@ -55,12 +55,6 @@ instance_is_hidden(const struct prmem_instance *inst)
 	return (atomic_load_explicit(&inst->flags, memory_order_relaxed) & RECORD_FLAG_UNFINISHED) != 0;
 }
 
-/* instance_is_disk() - is it of the subsystem "ramdisk"? */
-bool instance_is_disk(const struct prmem_instance *inst);
-
-/* name_is_valid() - 1 to 63 printable characters without '/', '@' and white space. */
-bool name_is_valid(const char *name);
-
 /* instance_find_locked() - by name, hidden ones left out.  Context: inst_lock.  Return: NULL if there is none. */
 struct prmem_instance *instance_find_locked(struct directory *dir, const char *subsystem, const char *name);
 
@@ -86,14 +80,6 @@ MUST_CHECK int instance_create_locked(struct directory *dir, struct record_media
 				      struct prmem_instance **ret_inst, struct prmem_error *err);
 
 /*
- * instance_publish() - replace the record of an instance by @rec.
- * Context: rec_lock; may wait for a grace period.
- * Persistence: durable on return; old or new after a crash.
- * Return: 0, -ENOSPC, -EROFS, -EIO; nothing was changed then.
- */
-MUST_CHECK int instance_publish(struct prmem_instance *inst, const struct record_media *rec);
-
-/*
  * instance_remove_locked() - remove an instance and free all that it holds;
  * without handles it is deleted.
  * Context: inst_lock, or nobody else has the pool.
@@ -116,9 +102,6 @@ MUST_CHECK int instance_finish_removal(struct prmem_instance *inst);
  */
 MUST_CHECK int instance_finish_replacing(struct prmem_instance *inst);
 
-/* instance_replaces() - has @new taken the place of @old?  Context: inst_lock. */
-bool instance_replaces(const struct record_media *new, const struct record_media *old);
-
 /*
  * instance_pin() - take a loan of what the index holds, unchecked.
  * instance_unpin() - end it.
@@ -130,18 +113,6 @@ void instance_unpin(struct prmem_instance *inst, xa_entry_t entry);
 
 /* instance_data_proof() - the proof of an object as the instance's data. */
 uint32_t instance_data_proof(const struct prmem_instance *inst, const struct object *obj);
-
-/*
- * record_check() - may what is read at a page be believed to be a record?
- * Return: NULL, or what is wrong with it.
- */
-const char *record_check(const struct record_media *rec);
-
-/* record_fill() - set what every new record has: magic, UUID, origin, times. */
-MUST_CHECK int record_fill(struct record_media *rec);
-
-/* record_proof() - of the slot that points to a record. */
-uint32_t record_proof(const struct directory *dir, uint32_t number, const struct record_media *rec);
 
 /*
  * mark_instances() - walk the arrays of all instances by @nr_threads threads

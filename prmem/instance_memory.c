@@ -12,6 +12,7 @@
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/reserve.h"
 #include "prmem/retire.h"
 #include "prmem/sb_publish.h"

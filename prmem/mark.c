@@ -23,6 +23,7 @@
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
+#include "prmem/record.h"
 
 #define MARK_RANGE_SHIFT 18
 #define MARK_WORD_PAGES 64u

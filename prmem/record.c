@@ -2,6 +2,8 @@
 /*
  * Instance records: making, checking, publishing.
  */
+#include "prmem/record.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -149,4 +151,11 @@ bool
 instance_is_disk(const struct prmem_instance *inst)
 {
 	return strcmp(inst->rec.subsystem, PRMEM_SUBSYSTEM_RAMDISK) == 0;
+}
+
+bool
+instance_replaces(const struct record_media *new, const struct record_media *old)
+{
+	return (le32_to_cpu(new->flags) & RECORD_FLAG_REPLACES) != 0 &&
+	       memcmp(new->replaces, old->uuid, sizeof new->replaces) == 0;
 }

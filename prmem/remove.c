@@ -24,6 +24,7 @@
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
+#include "prmem/record.h"
 
 #define PROGRESS_STEP 256u /* objects between two calls of progress() */
 

@@ -19,6 +19,7 @@
 #include "prmem/error.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/sized.h"
 #include "prmem/superblock.h"
 

@@ -24,6 +24,7 @@
 #include "prmem/error.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/reserve.h"
 #include "prmem/sized.h"
 
@@ -76,13 +77,6 @@ disk_abandon(struct prmem_instance *inst)
 			instance_put_locked(inst);
 	}
 	pool_watch_space(pool);
-}
-
-bool
-instance_replaces(const struct record_media *new, const struct record_media *old)
-{
-	return (le32_to_cpu(new->flags) & RECORD_FLAG_REPLACES) != 0 &&
-	       memcmp(new->replaces, old->uuid, sizeof new->replaces) == 0;
 }
 
 int

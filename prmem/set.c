@@ -10,6 +10,7 @@
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
 #include "prmem/page_alloc.h"
+#include "prmem/record.h"
 #include "prmem/reserve.h"
 #include "prmem/sized.h"
 
