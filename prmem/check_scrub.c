@@ -9,7 +9,9 @@
 #include "common/crc32c.h"
 #include "prmem/bad_page.h"
 #include "prmem/check.h"
+#include "prmem/data.h"
 #include "prmem/guard.h"
+#include "prmem/loan.h"
 #include "prmem/object.h"
 
 #define BATCH 64u /* entries between two looks at the clock */

@@ -2,6 +2,8 @@
 /*
  * The data of an instance: one object that hangs on its record.
  */
+#include "prmem/data.h"
+
 #include <errno.h>
 #include <string.h>
 

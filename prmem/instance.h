@@ -45,9 +45,6 @@ struct directory {
 	bool xa_ready;
 };
 
-/* The index that data hangs on has a lineage of its own. */
-#define DATA_LINEAGE UINT64_C(0x64617461646174ed)
-
 /* instance_is_hidden() - is it one that was begun and nobody sees yet? */
 static inline bool
 instance_is_hidden(const struct prmem_instance *inst)
@@ -101,35 +98,5 @@ MUST_CHECK int instance_finish_removal(struct prmem_instance *inst);
  * Context: inst_lock, or nobody else has the pool.
  */
 MUST_CHECK int instance_finish_replacing(struct prmem_instance *inst);
-
-/*
- * instance_pin() - take a loan of what the index holds, unchecked.
- * instance_unpin() - end it.
- * Return: 0; -ENODATA where there is nothing or a value, -EIO, -ENOMEM, -ESHUTDOWN.
- */
-struct object;
-MUST_CHECK int instance_pin(struct prmem_instance *inst, uint32_t idx, xa_entry_t *ret_entry, struct object *ret_obj);
-void instance_unpin(struct prmem_instance *inst, xa_entry_t entry);
-
-/* instance_data_proof() - the proof of an object as the instance's data. */
-uint32_t instance_data_proof(const struct prmem_instance *inst, const struct object *obj);
-
-/*
- * mark_instances() - walk the arrays of all instances by @nr_threads threads
- * and mark what they reach.
- * Return: 0, -ENOMEM; damage is counted, structural damage makes the pool
- *   read-only.
- */
-MUST_CHECK int mark_instances(struct directory *dir, unsigned int nr_threads);
-
-/*
- * mark_object() - mark what a slot's kind and payload name.
- * Return: false when it cannot be: it lies outside of the pool, or is no
- *   such thing.
- */
-bool mark_object(struct prmem_pool *pool, enum xa_kind kind, uint32_t payload);
-
-/* mark_node() - the same for a node. */
-bool mark_node(struct prmem_pool *pool, uint32_t pfn);
 
 #endif

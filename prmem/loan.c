@@ -5,6 +5,8 @@
  * A loan is an extra owner of the object (page_refs.h), taken under the read
  * lock: whoever frees the object waits for a grace period and meets the owner.
  */
+#include "prmem/loan.h"
+
 #include <errno.h>
 #include <string.h>
 

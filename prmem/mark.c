@@ -12,6 +12,8 @@
  * one after the other.  The threads end before the open returns, so that a
  * caller may fork.
  */
+#include "prmem/mark.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 
 #include "common/crc32c.h"
 #include "prmem/buffer_format.h"
+#include "prmem/data.h"
 #include "prmem/instance.h"
 #include "prmem/object.h"
 #include "prmem/pool.h"
