@@ -23,6 +23,7 @@
 #include "prmem/record.h"
 #include "prmem/region.h"
 #include "prmem/sized.h"
+#include "prmem/stats.h"
 #include "prmem/superblock.h"
 #include "prmem/wary.h"
 

@@ -13,6 +13,7 @@
 #include "prmem/guard.h"
 #include "prmem/loan.h"
 #include "prmem/object.h"
+#include "prmem/stats.h"
 
 #define BATCH 64u /* entries between two looks at the clock */
 #define PAUSE_MAX_NS UINT64_C(100000000) /* so that an end is noticed soon */

@@ -9,12 +9,16 @@
 
 #include "common/cleanup.h"
 #include "common/crc32c.h"
+#include "common/pm.h"
 #include "prmem/buffer_format.h"
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/pool.h"
+#include "prmem/prmem.h"
 #include "prmem/record.h"
 #include "prmem/retire.h"
+#include "xarray/xa_internal.h"
 
 /* Like an entry's proof, with the data's own lineage, at index 0. */
 uint32_t

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/directory.h"
 #include "prmem/disk.h"
 #include "prmem/error.h"
 #include "prmem/instance_memory.h"

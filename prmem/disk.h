@@ -10,6 +10,7 @@
 #include "prmem/bad_pages.h"
 #include "prmem/instance.h"
 #include "prmem/low_space.h"
+#include "prmem/stats.h"
 
 /* Pages that one pass of a long request handles; what is on the stack depends on it. */
 #define DISK_BATCH_PAGES 256u

@@ -15,6 +15,7 @@
 #include "prmem/record.h"
 #include "prmem/retire.h"
 #include "prmem/sized.h"
+#include "prmem/stats.h"
 
 struct prmem_instance *
 instance_new(struct prmem_pool *pool, uint32_t number, uint32_t rec_pfn, const struct record_media *rec)

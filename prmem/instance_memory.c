@@ -9,7 +9,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/bad_page.h"
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/record.h"

@@ -11,12 +11,17 @@
 #include <string.h>
 
 #include "common/crc32c.h"
+#include "common/pm.h"
 #include "prmem/buffer.h"
 #include "prmem/buffer_format.h"
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
+#include "prmem/pool.h"
+#include "prmem/prmem.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xa_rcu.h"
 
 static uint64_t
 loan_key(xa_entry_t entry)

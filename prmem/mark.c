@@ -20,12 +20,15 @@
 
 #include "prmem/buffer.h"
 #include "prmem/buffer_format.h"
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
+#include "prmem/pool.h"
+#include "prmem/prmem.h"
 #include "prmem/record.h"
+#include "xarray/xa_internal.h"
 
 #define MARK_RANGE_SHIFT 18
 #define MARK_WORD_PAGES 64u

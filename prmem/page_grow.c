@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "prmem/page_internal.h"
-#include "prmem/pool.h"
 #include "xarray/xa_rcu.h"
 
 struct page_growth {

@@ -11,6 +11,7 @@
 #include "prmem/page_internal.h"
 #include "prmem/page_refs.h"
 #include "prmem/pool.h"
+#include "prmem/prmem.h"
 #include "xarray/xa_rcu.h"
 
 /* Of what a thin file has in use or ready: an eighth. */

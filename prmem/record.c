@@ -10,9 +10,13 @@
 #include <time.h>
 
 #include "common/crc32c.h"
-#include "prmem/disk.h"
+#include "common/le.h"
+#include "prmem/instance_types.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_fill.h"
+#include "prmem/pool.h"
+#include "prmem/prmem.h"
+#include "prmem/record_format.h"
 #include "xarray/xa_node.h"
 
 bool

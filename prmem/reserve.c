@@ -2,8 +2,10 @@
 /* What a reserved disk is promised: how much it can need, and giving back what it did not. */
 #include "prmem/reserve.h"
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/page_alloc.h"
+#include "prmem/prmem.h"
+#include "prmem/record_format.h"
 #include "xarray/xa_node.h"
 
 uint64_t

@@ -2,7 +2,7 @@
 /* Freeing what the entries of an instance referred to. */
 #include "prmem/retire.h"
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_runs.h"

@@ -5,7 +5,7 @@
 
 #include "prmem/buffer.h"
 #include "prmem/buffer_format.h"
-#include "prmem/page_internal.h"
+#include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"

@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
+#include "prmem/pool.h"
+#include "prmem/record_format.h"
 #include "prmem/superblock.h"
 #include "tests/unit/temp_pool.h"
 

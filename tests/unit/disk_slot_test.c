@@ -7,8 +7,11 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
+#include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xarray_format.h"
 
 #define PAGE PRMEM_PAGE_SIZE
 

@@ -6,7 +6,8 @@
  */
 #include <errno.h>
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
+#include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

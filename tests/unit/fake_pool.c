@@ -7,7 +7,6 @@
 
 #include "common/cleanup.h"
 #include "prmem/bad_page.h"
-#include "prmem/bad_pages.h"
 #include "prmem/buffer.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"

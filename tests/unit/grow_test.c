@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "prmem/pool.h"
 #include "prmem/region.h"
 #include "prmem/superblock.h"
 #include "tests/unit/temp_pool.h"

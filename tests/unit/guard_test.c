@@ -12,9 +12,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
 #include "prmem/page_alloc.h"
+#include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xarray_format.h"
 
 #define PAGE PRMEM_PAGE_SIZE
 

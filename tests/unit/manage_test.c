@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "prmem/instance.h"
 #include "prmem/reserve.h"
 #include "tests/unit/temp_pool.h"
 

@@ -6,7 +6,7 @@
 #include "prmem/buffer_format.h"
 #include "prmem/notice.h"
 #include "prmem/object.h"
-#include "prmem/page_internal.h"
+#include "prmem/page_alloc.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_internal.h"

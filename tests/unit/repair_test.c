@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/compiler.h"
 #include "common/crc32c.h"
-#include "prmem/instance.h"
+#include "prmem/instance_types.h"
+#include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

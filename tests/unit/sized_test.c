@@ -5,7 +5,6 @@
  */
 #include <sys/stat.h>
 
-#include "prmem/sized.h"
 #include "tests/unit/temp_pool.h"
 
 #define JUNK 0xa5
