@@ -3,14 +3,11 @@
 #include "prmem/stats.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/cleanup.h"
-#include "prmem/instance.h"
-#include "prmem/sized.h"
+#include "prmem/instance_types.h"
 
 _Thread_local unsigned int stats_thread_stripe;
 
@@ -100,8 +97,8 @@ add_op(struct prmem_op_stats *sum, struct stats_counters *c)
 		sum->latency[i] += get(&c->latency[i]);
 }
 
-static void
-add_instance(struct prmem_stats *sum, struct prmem_instance *inst)
+void
+stats_add_instance(struct prmem_stats *sum, struct prmem_instance *inst)
 {
 	struct stats *stats = atomic_load(&inst->stats);
 
@@ -116,33 +113,6 @@ add_instance(struct prmem_stats *sum, struct prmem_instance *inst)
 void
 stats_detach(struct prmem_instance *inst)
 {
-	add_instance(&inst->pool->gone_stats, inst);
+	stats_add_instance(&inst->pool->gone_stats, inst);
 	free(atomic_exchange(&inst->stats, NULL));
-}
-
-int
-prmem_disk_stats(struct prmem_pool *pool, const char *name, struct prmem_stats *ret_stats, size_t stats_bytes)
-{
-	struct prmem_stats stats = {0};
-	struct prmem_instance *inst;
-
-	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-	inst = instance_find_locked(pool->dir, PRMEM_SUBSYSTEM_RAMDISK, name);
-	if (inst == NULL)
-		return -ENOENT;
-	add_instance(&stats, inst);
-	sized_fill(ret_stats, stats_bytes, &stats, sizeof stats);
-	return 0;
-}
-
-void
-prmem_pool_stats(struct prmem_pool *pool, struct prmem_stats *ret_stats, size_t stats_bytes)
-{
-	struct prmem_stats stats;
-
-	LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-	stats = pool->gone_stats;
-	for (struct prmem_instance *inst = pool->dir->first; inst != NULL; inst = inst->next)
-		add_instance(&stats, inst);
-	sized_fill(ret_stats, stats_bytes, &stats, sizeof stats);
 }

@@ -53,6 +53,9 @@ struct stats_request {
 /* stats_attach() - give a disk its counters; without memory it is not counted. */
 void stats_attach(struct prmem_instance *inst);
 
+/* stats_add_instance() - add the numbers of an instance to a sum. */
+void stats_add_instance(struct prmem_stats *sum, struct prmem_instance *inst);
+
 /* stats_detach() - add an instance's numbers to those of the pool, and free them.  Context: inst_lock, or close. */
 void stats_detach(struct prmem_instance *inst);
 
