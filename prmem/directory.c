@@ -10,6 +10,7 @@
 #include "prmem/directory.h"
 #include "prmem/disk.h"
 #include "prmem/error.h"
+#include "prmem/instance.h"
 #include "prmem/instance_memory.h"
 #include "prmem/mark.h"
 #include "prmem/notice.h"

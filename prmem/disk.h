@@ -8,36 +8,10 @@
 #include <errno.h>
 
 #include "prmem/bad_pages.h"
-#include "prmem/instance.h"
+#include "prmem/disk_types.h"
+#include "prmem/instance_types.h"
 #include "prmem/low_space.h"
 #include "prmem/stats.h"
-
-/* Pages that one pass of a long request handles; what is on the stack depends on it. */
-#define DISK_BATCH_PAGES 256u
-
-struct prmem_disk {
-	struct prmem_instance *inst;
-	uint64_t size_bytes; /* when it was opened */
-	bool read_only;
-};
-
-/* The part of a request that one page has. */
-struct disk_part {
-	uint32_t idx;
-	uint32_t start; /* in the page, bytes */
-	uint32_t len_bytes;
-};
-
-static inline struct disk_part
-disk_part_at(uint64_t off, uint64_t len_bytes)
-{
-	struct disk_part part;
-
-	part.idx = (uint32_t)(off >> PRMEM_PAGE_SHIFT);
-	part.start = (uint32_t)(off & (PRMEM_PAGE_SIZE - 1));
-	part.len_bytes = (uint32_t)MIN(len_bytes, PRMEM_PAGE_SIZE - part.start);
-	return part;
-}
 
 /*
  * disk_create_locked() - check what is asked for and make the instance.

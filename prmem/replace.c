@@ -22,6 +22,7 @@
 #include "common/cleanup.h"
 #include "prmem/disk.h"
 #include "prmem/error.h"
+#include "prmem/instance.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/record.h"
