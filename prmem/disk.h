@@ -63,33 +63,6 @@ MUST_CHECK int disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entr
 MUST_CHECK int disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf);
 
 /*
- * disk_write_page() - write one whole page, whatever is there.
- * Context: no stripe is needed.  Persistence: durable on return.
- * Return: 0, -ENOSPC, -EIO.
- */
-MUST_CHECK int disk_write_page(struct prmem_instance *inst, uint32_t idx, const void *buf);
-
-/* A page that was taken for an index; 0 before. */
-struct disk_page {
-	uint32_t pfn;
-	bool promised; /* it was drawn from the disk's promise, for an index where nothing was */
-};
-
-/*
- * disk_take_page() - a page to put at an index.
- * @old: what is there; decides whether what is kept back may be used
- * @page: 0, or an earlier one that turned out to be bad
- */
-MUST_CHECK int disk_take_page(struct prmem_instance *inst, xa_entry_t old, struct disk_page *page);
-
-/*
- * disk_redeem_page() - the page fills no empty index after all: what was drawn
- * for it is promised to the disk again.  Before the page is given back, if it
- * is, so that nobody takes it in between.
- */
-void disk_redeem_page(struct prmem_instance *inst, struct disk_page *page);
-
-/*
  * disk_result() - what a request that changed something may answer: not
  * success when memory was lost under it.
  */
@@ -113,11 +86,5 @@ disk_stats_begin(struct prmem_disk *disk, enum stats_op op, uint64_t len_bytes)
 {
 	return stats_begin(atomic_load_explicit(&disk->inst->stats, memory_order_relaxed), op, len_bytes);
 }
-
-/*
- * disk_account() - an index went from one entry to another: counts, and
- * frees what was there.  Context: the exchange is durable.
- */
-void disk_account(struct prmem_instance *inst, uint32_t idx, xa_entry_t old, xa_entry_t new);
 
 #endif

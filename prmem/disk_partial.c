@@ -14,6 +14,7 @@
 #include "common/mix64.h"
 #include "prmem/bad_page.h"
 #include "prmem/disk.h"
+#include "prmem/disk_page.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_fill.h"

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "prmem/disk.h"
+#include "prmem/disk_page.h"
 
 /*
  * Below this many pages the slots are exchanged one by one, without the

@@ -5,6 +5,7 @@
  * its pages once, also when two writers meet.
  */
 #include "prmem/disk.h"
+#include "prmem/disk_page.h"
 #include "prmem/pool.h"
 #include "tests/unit/temp_pool.h"
 
