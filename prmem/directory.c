@@ -8,7 +8,7 @@
 
 #include "common/cleanup.h"
 #include "prmem/directory.h"
-#include "prmem/disk.h"
+#include "prmem/disk_resize.h"
 #include "prmem/error.h"
 #include "prmem/instance.h"
 #include "prmem/instance_memory.h"

@@ -13,29 +13,8 @@
 #include "prmem/low_space.h"
 #include "prmem/stats.h"
 
-/*
- * disk_create_locked() - check what is asked for and make the instance.
- * @flags: RECORD_FLAG_UNFINISHED, or 0
- * Context: inst_lock.
- * Persistence, Return: as prmem_disk_create().
- */
-MUST_CHECK int disk_create_locked(struct prmem_pool *pool, const struct prmem_disk_args *args, uint32_t flags,
-				  struct prmem_instance **ret_inst, struct prmem_error *err);
-
 /* disk_abandon() - give back the only handle of a disk that was not finished: it goes.  Context: takes inst_lock. */
 void disk_abandon(struct prmem_instance *inst);
-
-/* disk_has_data_behind() - does its array hold anything behind an end? */
-bool disk_has_data_behind(struct prmem_instance *inst, uint64_t size_bytes);
-
-/*
- * disk_cut_off() - erase all whole pages behind an end, and the nodes that
- * only they needed: of a disk that has been filled or shrunk, even nodes that
- * hold nothing are taken from what is promised to its own pages.
- * Persistence: durable on return (on page cache: with the next sync).
- * Return: 0, -EIO (a node is damaged there).
- */
-MUST_CHECK int disk_cut_off(struct prmem_instance *inst, uint64_t size_bytes);
 
 /*
  * disk_check_range() - may a request touch this range?

@@ -20,14 +20,18 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "prmem/disk.h"
+#include "prmem/disk_create.h"
+#include "prmem/disk_resize.h"
+#include "prmem/disk_types.h"
 #include "prmem/error.h"
 #include "prmem/instance.h"
+#include "prmem/low_space.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/record.h"
 #include "prmem/reserve.h"
 #include "prmem/sized.h"
+#include "prmem/stats.h"
 
 static struct prmem_instance *
 find_hidden_locked(struct directory *dir, const char *name)
@@ -63,21 +67,6 @@ prmem_disk_begin(struct prmem_pool *pool, const struct prmem_disk_args *args, si
 	*ret_disk = disk;
 	disk = NULL;
 	return 0;
-}
-
-void
-disk_abandon(struct prmem_instance *inst)
-{
-	struct prmem_pool *pool = inst->pool;
-
-	{
-		LOCK_FOR_SCOPE(&pool->dir->inst_lock);
-		inst->nr_handles--;
-		/* What cannot be removed now is removed by the next writable open. */
-		if (pool_is_read_only(pool) || instance_remove_locked(inst, NULL) < 0)
-			instance_put_locked(inst);
-	}
-	pool_watch_space(pool);
 }
 
 int
