@@ -16,6 +16,8 @@
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/record.h"
+#include "prmem/remove.h"
+#include "prmem/replace.h"
 #include "prmem/reserve.h"
 
 struct read_all {

@@ -26,22 +26,6 @@ MUST_CHECK int disk_check_range(const struct prmem_disk *disk, uint64_t len_byte
 MUST_CHECK int disk_check_write(const struct prmem_disk *disk, uint64_t len_bytes, uint64_t off);
 
 /*
- * disk_copy_page() - copy a page and check the copy against its entry.
- * Context: read lock held.
- * Return: 0, -EIO.
- */
-MUST_CHECK int disk_copy_page(struct prmem_instance *inst, uint32_t idx, xa_entry_t entry, void *ret_page);
-
-/*
- * disk_write_part() - change a part of a page: a new page with the rest of
- * the old one.  @buf NULL stands for zeroes.
- * Context: takes the page's stripe; may wait for a grace period.
- * Persistence: durable on return; old or new after a crash.
- * Return: as prmem_disk_write().
- */
-MUST_CHECK int disk_write_part(struct prmem_disk *disk, const struct disk_part *part, const void *buf);
-
-/*
  * disk_result() - what a request that changed something may answer: not
  * success when memory was lost under it.
  */

@@ -6,6 +6,8 @@
  * not waste each other's work; writers of the whole page take no lock, so the
  * new page is published only if the slot still is what was merged.
  */
+#include "prmem/disk_partial.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -13,11 +15,15 @@
 #include "common/crc32c.h"
 #include "common/mix64.h"
 #include "prmem/bad_page.h"
-#include "prmem/disk.h"
 #include "prmem/disk_page.h"
+#include "prmem/disk_read.h"
+#include "prmem/disk_types.h"
 #include "prmem/guard.h"
+#include "prmem/instance_types.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_fill.h"
+#include "prmem/prmem.h"
+#include "xarray/xa_rcu.h"
 
 static pthread_mutex_t *
 stripe_of(struct prmem_instance *inst, uint32_t idx)

@@ -9,6 +9,8 @@
  *	4. check the CRC of the copy, not of the page: what is returned is what
  *	   was checked
  */
+#include "prmem/disk_read.h"
+
 #include <errno.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "prmem/disk.h"
+#include "prmem/disk_partial.h"
 #include "prmem/disk_types.h"
 #include "prmem/error.h"
 #include "prmem/instance.h"

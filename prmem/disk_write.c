@@ -24,6 +24,7 @@
 #include "prmem/bad_page.h"
 #include "prmem/disk.h"
 #include "prmem/disk_page.h"
+#include "prmem/disk_partial.h"
 #include "prmem/guard.h"
 #include "prmem/page_alloc.h"
 #include "prmem/reserve.h"

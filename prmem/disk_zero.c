@@ -7,6 +7,7 @@
 
 #include "prmem/disk.h"
 #include "prmem/disk_page.h"
+#include "prmem/disk_partial.h"
 
 /*
  * Below this many pages the slots are exchanged one by one, without the

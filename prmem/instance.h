@@ -40,18 +40,4 @@ MUST_CHECK int instance_create_locked(struct directory *dir, struct record_media
  */
 MUST_CHECK int instance_remove_locked(struct prmem_instance *inst, struct prmem_error *err);
 
-/*
- * instance_finish_removal() - end what a crash cut off: a removal with a wipe,
- * or the going of one that was replaced or that was never finished.
- * Context: open; nobody else has the pool.
- */
-MUST_CHECK int instance_finish_removal(struct prmem_instance *inst);
-
-/*
- * instance_finish_replacing() - forget what an instance has replaced, which is
- * gone by now.
- * Context: inst_lock, or nobody else has the pool.
- */
-MUST_CHECK int instance_finish_replacing(struct prmem_instance *inst);
-
 #endif

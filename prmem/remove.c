@@ -10,6 +10,8 @@
  *	4. remove it like any other; now its pages are free
  * A crash behind 1 leaves a record that the next writable open goes on with at 3.
  */
+#include "prmem/remove.h"
+
 #include <errno.h>
 #include <string.h>
 

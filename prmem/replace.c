@@ -15,6 +15,8 @@
  * removes.  Behind 3 it leaves the new disk; the next writable open goes on
  * with 4 and 5, and one that only reads does not see the old disk.
  */
+#include "prmem/replace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
