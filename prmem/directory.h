@@ -23,14 +23,6 @@ MUST_CHECK int directory_open(struct prmem_pool *pool, unsigned int nr_threads, 
 			      struct prmem_error *err);
 void directory_close(struct directory *dir);
 
-/*
- * directory_finish() - end what a crash interrupted: free what lies behind
- * the end of a disk that was being shrunk.
- * Context: a writable open, after page_alloc_start().
- * Return: 0, or -errno; the pool is usable in any case.
- */
-int directory_finish(struct prmem_pool *pool);
-
 uint32_t directory_nr_instances(struct directory *dir);
 
 #endif

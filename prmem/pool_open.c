@@ -37,6 +37,7 @@
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/page_refs.h"
+#include "prmem/recover.h"
 #include "prmem/region.h"
 #include "prmem/superblock.h"
 #include "prmem/uuid.h"
@@ -297,7 +298,7 @@ write_first(struct prmem_pool *pool, const struct decision *d, struct prmem_erro
 		if (d->repair)
 			pool_notice(pool, "pool %.200s: %.200s; the other one is used", pool->path, d->what.message);
 		/* Writes nothing then, but counts what is promised: whoever only looks is to see it. */
-		return directory_finish(pool);
+		return pool_recover(pool);
 	}
 	if (d->format) {
 		r = write_format(pool, err);
@@ -313,7 +314,7 @@ write_first(struct prmem_pool *pool, const struct decision *d, struct prmem_erro
 	if (pool->lock != NULL)
 		owner_record_write(pool->lock, pool->pm);
 	regions_note_places(pool);
-	r = directory_finish(pool);
+	r = pool_recover(pool);
 	if (r < 0)
 		pool_notice(pool, "pool %.200s: what a crash left half done was not finished: %s", pool->path,
 			    strerror(-r));
