@@ -3,17 +3,25 @@
  * The scrub: reading all content and comparing it with its proofs, at the
  * pace that it was given.
  */
+#include "prmem/check_scrub.h"
+
 #include <errno.h>
 #include <time.h>
 
 #include "common/crc32c.h"
+#include "common/le.h"
 #include "prmem/bad_page.h"
-#include "prmem/check.h"
+#include "prmem/check_types.h"
 #include "prmem/data.h"
+#include "prmem/findings.h"
 #include "prmem/guard.h"
+#include "prmem/instance_types.h"
 #include "prmem/loan.h"
 #include "prmem/object.h"
+#include "prmem/pool.h"
 #include "prmem/stats.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xa_rcu.h"
 
 #define BATCH 64u /* entries between two looks at the clock */
 #define PAUSE_MAX_NS UINT64_C(100000000) /* so that an end is noticed soon */

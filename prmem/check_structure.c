@@ -8,16 +8,23 @@
  * round notes where the pages that were met twice are, and then the places of
  * each are looked at in one read lock: within it a page cannot move.
  */
+#include "prmem/check_structure.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "prmem/buffer_format.h"
-#include "prmem/check.h"
+#include "prmem/check_types.h"
+#include "prmem/findings.h"
+#include "prmem/instance_types.h"
 #include "prmem/object.h"
 #include "prmem/page_alloc.h"
+#include "prmem/pool.h"
 #include "prmem/record.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xa_rcu.h"
 
 /* The walk over one array. */
 struct array_walk {

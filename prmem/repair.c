@@ -16,7 +16,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "prmem/check_scrub.h"
+#include "prmem/check_types.h"
 #include "prmem/error.h"
+#include "prmem/findings.h"
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/record.h"

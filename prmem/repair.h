@@ -9,7 +9,8 @@
 #ifndef PRMEM_REPAIR_H
 #define PRMEM_REPAIR_H
 
-#include "prmem/check.h"
+#include "prmem/check_types.h"
+#include "prmem/instance.h"
 
 /* A slot of the directory that could not be put right by itself. */
 struct lost_slot {

@@ -10,9 +10,9 @@
  * What is left is lost, and says so from then on.  Behind the end of a disk
  * nothing is lost: there is nothing.
  */
-#include <errno.h>
 
 #include "common/crc32c.h"
+#include "prmem/findings.h"
 #include "prmem/object.h"
 #include "prmem/repair.h"
 

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "common/crc32c.h"
+#include "prmem/findings.h"
 #include "prmem/record.h"
 #include "prmem/repair.h"
 
