@@ -10,11 +10,17 @@
  * What is left is lost, and says so from then on.  Behind the end of a disk
  * nothing is lost: there is nothing.
  */
+#include "prmem/repair_array.h"
 
 #include "common/crc32c.h"
+#include "prmem/check_types.h"
 #include "prmem/findings.h"
 #include "prmem/object.h"
-#include "prmem/repair.h"
+#include "prmem/pool.h"
+#include "prmem/repair_record.h"
+#include "prmem/repair_store.h"
+#include "prmem/repair_types.h"
+#include "xarray/xa_internal.h"
 
 /* Slots of a page that must prove a place before the page is taken for the node. */
 #define NODE_PROOFS 2u

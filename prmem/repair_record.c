@@ -16,14 +16,23 @@
  *	   changed cannot be known, so the instance is made read-only for a
  *	   person to look at.
  */
+#include "prmem/repair_record.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/crc32c.h"
+#include "common/le.h"
+#include "prmem/check_types.h"
 #include "prmem/findings.h"
+#include "prmem/pool.h"
 #include "prmem/record.h"
-#include "prmem/repair.h"
+#include "prmem/record_format.h"
+#include "prmem/repair_store.h"
+#include "prmem/repair_types.h"
+#include "xarray/xa_internal.h"
+#include "xarray/xarray_format.h"
 
 static bool
 read_record(struct repair *r, uint32_t pfn, struct record_media *ret_rec)
