@@ -18,7 +18,8 @@
 #include "prmem/error.h"
 #include "prmem/findings.h"
 #include "prmem/page_alloc.h"
-#include "prmem/region.h"
+#include "prmem/pool.h"
+#include "prmem/region_file.h"
 #include "prmem/sized.h"
 #include "prmem/superblock.h"
 

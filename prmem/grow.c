@@ -39,7 +39,7 @@
 #include "prmem/notice.h"
 #include "prmem/page_alloc.h"
 #include "prmem/probe.h"
-#include "prmem/region.h"
+#include "prmem/region_file.h"
 #include "prmem/sb_publish.h"
 #include "prmem/sized.h"
 #include "prmem/superblock.h"

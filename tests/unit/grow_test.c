@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "prmem/region.h"
+#include "prmem/region_file.h"
 #include "prmem/superblock.h"
 #include "tests/unit/temp_pool.h"
 
