@@ -22,6 +22,8 @@
  * one.  B needs no such care: if the old B comes to life so, A is no more than
  * a mark, and the rest of the old pool is as it was.
  */
+#include "prmem/format.h"
+
 #include <string.h>
 
 #include "prmem/superblock.h"

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "prmem/backing.h"
 #include "prmem/error.h"
+#include "prmem/format.h"
 #include "prmem/holder.h"
 #include "prmem/sized.h"
 #include "prmem/superblock.h"

@@ -32,6 +32,7 @@
 #include "prmem/close.h"
 #include "prmem/directory.h"
 #include "prmem/error.h"
+#include "prmem/format.h"
 #include "prmem/guard.h"
 #include "prmem/lock.h"
 #include "prmem/notice.h"

@@ -25,6 +25,7 @@
 
 #include "common/crc32c.h"
 #include "prmem/error.h"
+#include "prmem/format.h"
 #include "xarray/xarray_format.h"
 
 #define PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)
@@ -161,7 +162,7 @@ check_regions(const struct sb_media *sb, struct prmem_error *what)
 }
 
 static int
-check_content(const struct sb_media *sb, struct prmem_error *what)
+check_fields(const struct sb_media *sb, struct prmem_error *what)
 {
 	uint64_t grow_to = le64_to_cpu(sb->grow_to_pages);
 	uint32_t height = le32_to_cpu(sb->dir_height);
@@ -234,7 +235,7 @@ sb_read(const struct pm *pm, struct sb_media *ret_sb, bool *ret_ro, struct prmem
 
 	if (is_newer(&c[use].sb, what))
 		return SB_NEWER;
-	if (check_content(&c[use].sb, what) < 0)
+	if (check_fields(&c[use].sb, what) < 0)
 		return SB_WRONG;
 	*ret_ro = (le64_to_cpu(c[use].sb.ro_compat) & ~SB_RO_COMPAT_KNOWN) != 0;
 	*ret_sb = c[use].sb;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "prmem/format.h"
 #include "tests/unit/torn_pm.h"
 
 #define A ((size_t)SB_PFN_A * 4096)
