@@ -27,7 +27,7 @@
 
 #include "common/mix64.h"
 #include "prmem/bad_pages.h"
-#include "prmem/blank.h"
+#include "prmem/probe.h"
 #include "prmem/buffer.h"
 #include "prmem/close.h"
 #include "prmem/directory.h"

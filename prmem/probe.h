@@ -11,6 +11,7 @@
 
 #include "common/compiler.h"
 #include "common/pm.h"
+#include "prmem/backing.h"
 
 /*
  * probe_signature() - ask libblkid what lies on a file or a device.
@@ -41,5 +42,14 @@ struct probe_watch {
  */
 MUST_CHECK int probe_data(const struct pm *pm, int fd, bool is_device, uint64_t from,
 			  const struct probe_watch *watch, uint64_t *ret_off);
+
+/*
+ * blank_check() - no superblock is there: is nothing at all?
+ * Reads only; a file as a whole but for its holes.
+ * Return: 0; -EMEDIUMTYPE, and the error says what is there and the way out;
+ *   or what the system said.
+ */
+MUST_CHECK int blank_check(const struct backing *backing, const struct pm *pm, const struct prmem_open_args *args,
+			   struct prmem_error *err);
 
 #endif
