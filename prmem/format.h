@@ -26,7 +26,6 @@ void sb_make(struct sb_media *ret_sb, uint64_t len_bytes, const uint8_t uuid[16]
  *   (or finds what was there before as it was, an old pool with one of its
  *   superblocks marked).
  */
-#define SB_FORMAT_BYTES ((SB_PFN_B + 1) * UINT64_C(4096))
 void sb_format(struct pm *pm, struct sb_media *ret_sb, const uint8_t uuid[16], uint64_t created_s, const char *label);
 
 #endif

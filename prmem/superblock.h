@@ -13,6 +13,9 @@
 #include "prmem/prmem.h"
 #include "prmem/superblock_format.h"
 
+/* What the two superblocks lie in; a format writes there and nowhere else. */
+#define SB_FORMAT_BYTES ((SB_PFN_B + 1) * UINT64_C(4096))
+
 enum sb_state {
 	SB_GOOD,         /* *ret_sb is valid, both copies alike */
 	SB_REPAIR,       /* *ret_sb is valid, the other copy is damaged or behind */
