@@ -5,7 +5,7 @@
  *	1. read both superblocks, decide: use, format, refuse; where none is,
  *	   look whether anything at all is there (blank.c)
  *	2. compare the size of the memory with what the superblock says
- *	3. make everything that lives in RAM; mark the fixed pages
+ *	3. make everything that lives in RAM, with the fixed pages marked
  *	4. walk the directory and all instances; the pool may turn read-only
  *	5. start handing out pages
  *	6. only now write: the new superblocks of a format, or the repair of a
@@ -215,16 +215,6 @@ nr_mark_threads(const struct prmem_open_args *args)
 	return (unsigned int)MIN(MAX(CPU_COUNT(&cpus), 1), 8);
 }
 
-static void
-mark_fixed_pages(struct prmem_pool *pool)
-{
-	page_mark(pool->pages, SB_PFN_A, 1);
-	page_mark(pool->pages, SB_PFN_OWNER, 1);
-	page_mark(pool->pages, SB_PFN_B, 1);
-	for (unsigned int i = 1; i < pool->nr_regions; i++)
-		page_mark(pool->pages, pool->regions[i].start_pfn, 1);
-}
-
 /* Steps 3 to 5: everything that can fail for want of memory. */
 static int
 build(struct prmem_pool *pool, const struct prmem_open_args *args, const struct decision *d, struct prmem_error *err)
@@ -238,7 +228,6 @@ build(struct prmem_pool *pool, const struct prmem_open_args *args, const struct 
 		r = buffers_create(pool, &pool->buffers);
 	if (r < 0)
 		return error_set(err, r, "pool %.200s: out of memory", pool->path);
-	mark_fixed_pages(pool);
 
 	if (d->unknown_ro)
 		pool_set_read_only(pool, "made by a newer version: ro_compat feature bit %d is not known here",
