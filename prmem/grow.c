@@ -46,8 +46,8 @@
 
 #define REGION_PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)
 
-/* Write a changed superblock.  Return: 0, -EIO. */
-static int
+/* Write a changed superblock. */
+static void
 publish_sb(struct prmem_pool *pool, struct sb_media *sb)
 {
 	LOCK_FOR_SCOPE(&pool->sb_lock);
@@ -58,15 +58,14 @@ publish_sb(struct prmem_pool *pool, struct sb_media *sb)
 	memcpy(sb->label, pool->sb.label, sizeof sb->label);
 	pool_write_sb(pool, sb);
 	pool->sb = *sb;
-	return 0;
 }
 
+/* Return: 0, -EIO. */
 static int
 publish_synced(struct prmem_pool *pool, struct sb_media *sb)
 {
-	int r = publish_sb(pool, sb);
-
-	return r < 0 ? r : page_sync(pool->pages);
+	publish_sb(pool, sb);
+	return page_sync(pool->pages);
 }
 
 static struct sb_media
