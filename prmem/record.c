@@ -17,7 +17,6 @@
 #include "prmem/pool.h"
 #include "prmem/prmem.h"
 #include "prmem/record_format.h"
-#include "xarray/xa_node.h"
 
 bool
 name_is_valid(const char *name)

@@ -6,7 +6,6 @@
 #include "prmem/page_alloc.h"
 #include "prmem/prmem.h"
 #include "prmem/record_format.h"
-#include "xarray/xa_node.h"
 
 uint64_t
 instance_need_pages(uint64_t size_bytes)

@@ -262,6 +262,20 @@ struct xa_sight {
  */
 MUST_CHECK int xa_inspect(const struct xarray *xa, uint32_t idx, struct xa_sight *ret_sight);
 
+/* How many indices a slot of a level stands for. */
+static inline uint64_t
+xa_span(unsigned int level)
+{
+	return UINT64_C(1) << (level * XA_CHUNK_SHIFT);
+}
+
+/* Does a tree of this height have a place for an index? */
+static inline bool
+xa_covers(unsigned int height, uint32_t idx)
+{
+	return height >= XA_MAX_HEIGHT || (uint64_t)idx < xa_span(height);
+}
+
 /* xa_height() - levels of the tree: 0 for the empty tree. */
 static inline unsigned int
 xa_height(const struct xarray *xa)

@@ -112,13 +112,6 @@ xa_decode_at(uint64_t key, uint32_t idx, uint64_t slot)
 
 /* ---- geometry ---- */
 
-/* How many indices a slot of a level stands for. */
-static inline uint64_t
-xa_span(unsigned int level)
-{
-	return UINT64_C(1) << (level * XA_CHUNK_SHIFT);
-}
-
 /* Slots of a node that stand for indices at all: the topmost level has more than 32 bits need. */
 static inline unsigned int
 xa_slots_used(unsigned int level)
@@ -145,13 +138,6 @@ static inline uint32_t
 xa_span_last(unsigned int level, uint32_t idx)
 {
 	return idx | (uint32_t)(xa_span(level) - 1);
-}
-
-/* Does a tree of this height have a place for an index? */
-static inline bool
-xa_covers(unsigned int height, uint32_t idx)
-{
-	return height >= XA_MAX_HEIGHT || (uint64_t)idx < xa_span(height);
 }
 
 static inline uint64_t
