@@ -3,7 +3,7 @@
  * The persistence primitives, behind one small table of operations.
  *
  * Everything that changes persistent memory goes through here; reads never
- * do.  Two implementations stand behind it: libpmem (prmem/pm_libpmem.c) and
+ * do.  Two implementations stand behind it: libpmem (prmem/memory/pm_libpmem.c) and
  * the crash simulator of the tests, so that the shipped code is the tested
  * code.
  *

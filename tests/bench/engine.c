@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "prmem/pm_libpmem.h"
+#include "prmem/memory/pm_libpmem.h"
 #include "tests/bench/engine.h"
 
 static struct bench bench;

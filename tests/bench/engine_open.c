@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "prmem/instance.h"
+#include "prmem/instance/instance.h"
 #include "tests/bench/engine.h"
 
 static char path[256];

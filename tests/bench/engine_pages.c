@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/crc32c.h"
-#include "prmem/pm_libpmem.h"
+#include "prmem/memory/pm_libpmem.h"
 #include "tests/bench/engine.h"
 
 #define MIB_PAGES 256u

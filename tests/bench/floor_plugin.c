@@ -20,7 +20,7 @@
 #include <nbdkit-plugin.h>
 
 #include "common/crc32c.h"
-#include "prmem/pm_libpmem.h"
+#include "prmem/memory/pm_libpmem.h"
 #include "prmem/prmem.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL

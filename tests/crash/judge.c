@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "prmem/buffer.h"
-#include "prmem/instance.h"
-#include "prmem/page_alloc.h"
-#include "prmem/pool.h"
-#include "prmem/reserve.h"
+#include "prmem/alloc/page_alloc.h"
+#include "prmem/core/pool.h"
+#include "prmem/instance/instance.h"
+#include "prmem/instance/reserve.h"
+#include "prmem/object/buffer.h"
 
 /* Of one recovery, for most of them: of many recoveries come many images. */
 #define RECOVERY_IMAGES 300u

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "common/crc32c.h"
-#include "prmem/buffer_format.h"
-#include "prmem/data.h"
-#include "prmem/instance.h"
-#include "prmem/object.h"
-#include "prmem/pool.h"
-#include "prmem/region_format.h"
+#include "prmem/core/pool.h"
+#include "prmem/format/buffer_format.h"
+#include "prmem/format/region_format.h"
+#include "prmem/instance/data.h"
+#include "prmem/instance/instance.h"
+#include "prmem/object/object.h"
 #include "xarray/xa_node.h"
 
 /* An array being walked. */

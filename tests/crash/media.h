@@ -22,8 +22,8 @@
 #ifndef PRMEM_TESTS_MEDIA_H
 #define PRMEM_TESTS_MEDIA_H
 
-#include "prmem/record_format.h"
-#include "prmem/superblock_format.h"
+#include "prmem/format/record_format.h"
+#include "prmem/format/superblock_format.h"
 #include "tests/crash/content.h"
 #include "tests/crash/explore.h"
 

@@ -8,8 +8,8 @@
 
 #include "common/compiler.h"
 #include "common/crc32c.h"
-#include "prmem/pool.h"
-#include "prmem/pool_open.h"
+#include "prmem/core/pool.h"
+#include "prmem/pool/open_memory.h"
 
 #define MAX_WRITE_BYTES (512u << 10)
 

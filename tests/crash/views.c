@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prmem/pm_libpmem.h"
+#include "prmem/memory/pm_libpmem.h"
 
 /* What a region's file is mapped to, by the linker's --wrap. */
 static struct views *now;

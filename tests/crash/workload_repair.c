@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/mix64.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
 #include "tests/crash/workload.h"
 #include "xarray/xa_node.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "prmem/pool_open.h"
+#include "prmem/pool/open_memory.h"
 #include "tests/unit/unit.h"
 
 static struct mem_pm *

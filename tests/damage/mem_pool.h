@@ -7,7 +7,7 @@
 #define PRMEM_TESTS_MEM_POOL_H
 
 #include "common/pm.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
 
 #define MEM_POOL_PAGE 4096u
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prmem/buffer_format.h"
-#include "prmem/pool_open.h"
-#include "prmem/record_format.h"
+#include "prmem/format/buffer_format.h"
+#include "prmem/format/record_format.h"
+#include "prmem/pool/open_memory.h"
 #include "tests/unit/unit.h"
 #include "xarray/xarray_format.h"
 

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "common/compiler.h"
-#include "prmem/instance.h"
+#include "prmem/instance/instance.h"
 #include "tests/fault/fault.h"
 #include "tests/fault/scene.h"
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "common/crc32c.h"
-#include "prmem/instance.h"
-#include "prmem/superblock.h"
+#include "prmem/instance/instance.h"
+#include "prmem/memory/superblock.h"
 
 #define PAGE PRMEM_PAGE_SIZE
 #define MAX_BYTES (2 * SCENE_BYTES)

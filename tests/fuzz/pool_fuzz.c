@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "common/crc32c.h"
-#include "prmem/record_format.h"
+#include "prmem/format/record_format.h"
 #include "tests/damage/sample.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_node.h"

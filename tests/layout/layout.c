@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "prmem/buffer_format.h"
-#include "prmem/owner_format.h"
-#include "prmem/record_format.h"
-#include "prmem/region_format.h"
-#include "prmem/superblock_format.h"
+#include "prmem/format/buffer_format.h"
+#include "prmem/format/owner_format.h"
+#include "prmem/format/record_format.h"
+#include "prmem/format/region_format.h"
+#include "prmem/format/superblock_format.h"
 #include "xarray/xarray_format.h"
 
 #define STRUCT(s) printf("struct %s: %zu bytes\n", #s, sizeof(struct s))

@@ -10,7 +10,7 @@ diff -u "$top_srcdir/tests/layout/layout.expected" "$tmp/layout" ||
 
 # Nothing of the headers is left out.
 cd "$top_srcdir" || exit 1
-for f in prmem/*_format.h xarray/*_format.h; do
+for f in prmem/format/*_format.h xarray/*_format.h; do
 	while IFS= read -r name; do
 		grep -qE "^(struct )?$name: " "$tmp/layout" || wrong "$f: $name is not in the layout test"
 	done < <(sed -nE 's/^#define ([A-Z0-9_]+) [^ ].*/\1/p; s/^\t(XA_KIND_[A-Z]+) =.*/\1/p

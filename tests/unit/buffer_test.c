@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "prmem/buffer.h"
-#include "prmem/buffer_format.h"
-#include "prmem/page_alloc.h"
-#include "prmem/page_refs.h"
+#include "prmem/alloc/page_alloc.h"
+#include "prmem/alloc/page_refs.h"
+#include "prmem/format/buffer_format.h"
+#include "prmem/object/buffer.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"

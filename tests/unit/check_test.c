@@ -6,10 +6,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "prmem/instance_types.h"
-#include "prmem/pool.h"
-#include "prmem/record_format.h"
-#include "prmem/superblock.h"
+#include "prmem/core/pool.h"
+#include "prmem/format/record_format.h"
+#include "prmem/instance/instance_types.h"
+#include "prmem/memory/superblock.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

@@ -4,9 +4,9 @@
  * reserved one, and in a pool that is full.  A reserved disk pays for each of
  * its pages once, also when two writers meet.
  */
-#include "prmem/disk.h"
-#include "prmem/disk_page.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
+#include "prmem/disk/disk.h"
+#include "prmem/disk/disk_page.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

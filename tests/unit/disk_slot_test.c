@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "prmem/instance_types.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
+#include "prmem/instance/instance_types.h"
 #include "tests/unit/temp_pool.h"
 #include "xarray/xa_internal.h"
 #include "xarray/xarray_format.h"

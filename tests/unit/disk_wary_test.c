@@ -6,8 +6,8 @@
  */
 #include <errno.h>
 
-#include "prmem/instance_types.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
+#include "prmem/instance/instance_types.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

@@ -5,11 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/cleanup.h"
-#include "prmem/bad_page.h"
-#include "prmem/buffer.h"
-#include "prmem/page_alloc.h"
-#include "prmem/page_refs.h"
+#include "prmem/alloc/page_alloc.h"
+#include "prmem/alloc/page_refs.h"
+#include "prmem/object/buffer.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

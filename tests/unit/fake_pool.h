@@ -7,7 +7,7 @@
 #ifndef PRMEM_TESTS_FAKE_POOL_H
 #define PRMEM_TESTS_FAKE_POOL_H
 
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
 
 /* A region has memory for so many pages; a test with a larger one marks the others. */
 #define FAKE_PAGES_MAX (UINT64_C(1) << 20)

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "prmem/region.h"
-#include "prmem/region_file.h"
-#include "prmem/superblock.h"
+#include "prmem/memory/region_file.h"
+#include "prmem/memory/superblock.h"
+#include "prmem/pool/regions.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

@@ -12,9 +12,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "prmem/instance_types.h"
-#include "prmem/page_alloc.h"
-#include "prmem/pool.h"
+#include "prmem/alloc/page_alloc.h"
+#include "prmem/core/pool.h"
+#include "prmem/instance/instance_types.h"
 #include "tests/unit/temp_pool.h"
 #include "xarray/xa_internal.h"
 #include "xarray/xarray_format.h"

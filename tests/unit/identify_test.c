@@ -3,7 +3,7 @@
  * prmem_probe() and prmem_find_holder(): a look at a pool from outside, with and
  * without a holder; and what is said of it.
  */
-#include "prmem/error.h"
+#include "prmem/memory/error.h"
 #include "tests/unit/pool_file.h"
 
 static void

@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "prmem/holder.h"
+#include "prmem/memory/lock_holder.h"
 
 #define OWNER_OFF ((uint64_t)SB_PFN_OWNER * 4096)
 

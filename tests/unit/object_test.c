@@ -2,11 +2,11 @@
 /* Objects of programs: prmem_alloc_pages(), prmem_alloc(), and what slots say. */
 #include <errno.h>
 
-#include "prmem/buffer.h"
-#include "prmem/buffer_format.h"
-#include "prmem/notice.h"
-#include "prmem/object.h"
-#include "prmem/page_alloc.h"
+#include "prmem/alloc/page_alloc.h"
+#include "prmem/core/notice.h"
+#include "prmem/format/buffer_format.h"
+#include "prmem/object/buffer.h"
+#include "prmem/object/object.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_internal.h"

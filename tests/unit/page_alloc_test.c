@@ -2,10 +2,10 @@
 /* Taking, retiring and giving back pages, by one thread. */
 #include <errno.h>
 
-#include "prmem/bad_page.h"
-#include "prmem/notice.h"
-#include "prmem/page_internal.h"
-#include "prmem/page_refs.h"
+#include "prmem/alloc/bad_page.h"
+#include "prmem/alloc/page_internal.h"
+#include "prmem/alloc/page_refs.h"
+#include "prmem/core/notice.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"

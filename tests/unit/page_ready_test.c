@@ -2,7 +2,7 @@
 /* Thin files: a page is handed out only when there is space under it. */
 #include <errno.h>
 
-#include "prmem/page_internal.h"
+#include "prmem/alloc/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

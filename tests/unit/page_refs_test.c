@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "prmem/page_refs.h"
+#include "prmem/alloc/page_refs.h"
 #include "tests/unit/unit.h"
 
 static void

@@ -2,7 +2,7 @@
 /* Aligned runs of every order. */
 #include <errno.h>
 
-#include "prmem/page_internal.h"
+#include "prmem/alloc/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

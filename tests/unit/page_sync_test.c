@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "prmem/page_internal.h"
+#include "prmem/alloc/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "prmem/bad_page.h"
-#include "prmem/page_internal.h"
+#include "prmem/alloc/bad_page.h"
+#include "prmem/alloc/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "common/cleanup.h"
-#include "prmem/page_internal.h"
+#include "prmem/alloc/page_internal.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 

@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 #include "common/crc32c.h"
-#include "prmem/owner_format.h"
+#include "prmem/format/owner_format.h"
+#include "prmem/memory/superblock.h"
 #include "prmem/prmem.h"
-#include "prmem/superblock.h"
 #include "tests/unit/unit.h"
 
 #define POOL_BYTES (UINT64_C(1) << 20)

@@ -2,13 +2,13 @@
 /*
  * The persistence primitives on a real mapping.
  */
-#include "prmem/pm_libpmem.h"
+#include "prmem/memory/pm_libpmem.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "prmem/huge.h"
+#include "prmem/memory/huge.h"
 #include "tests/unit/pool_file.h"
 
 static struct pm *

@@ -3,9 +3,9 @@
  * Opening and making pools: what each bad input gets, and that it stays byte
  * for byte as it was (promise P4).
  */
-#include "prmem/pm_libpmem.h"
-#include "prmem/pool.h"
-#include "prmem/pool_open.h"
+#include "prmem/core/pool.h"
+#include "prmem/memory/pm_libpmem.h"
+#include "prmem/pool/open_memory.h"
 #include "tests/unit/pool_file.h"
 
 #include <sys/resource.h>

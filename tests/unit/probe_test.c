@@ -3,7 +3,7 @@
  * What is on it?  Images as other programs make them, random bytes, zeroes:
  * as a file, and through memory as a device-DAX node is looked at.
  */
-#include "prmem/probe.h"
+#include "prmem/memory/foreign.h"
 
 #include <sys/mman.h>
 

@@ -9,8 +9,8 @@
 
 #include "common/compiler.h"
 #include "common/crc32c.h"
-#include "prmem/instance_types.h"
-#include "prmem/pool.h"
+#include "prmem/core/pool.h"
+#include "prmem/instance/instance_types.h"
 #include "tests/unit/temp_pool.h"
 
 #define PAGE PRMEM_PAGE_SIZE

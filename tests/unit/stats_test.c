@@ -5,7 +5,7 @@
  */
 #include <pthread.h>
 
-#include "prmem/stats.h"
+#include "prmem/instance/stats.h"
 #include "tests/unit/temp_pool.h"
 
 #define NR_THREADS (STATS_NR_STRIPES + 8)

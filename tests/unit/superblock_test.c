@@ -2,11 +2,11 @@
 /*
  * The two superblocks: what each kind of damage and each crash leaves of them.
  */
-#include "prmem/superblock.h"
+#include "prmem/memory/superblock.h"
 
 #include <errno.h>
 
-#include "prmem/format.h"
+#include "prmem/memory/superblock_create.h"
 #include "tests/unit/torn_pm.h"
 
 #define A ((size_t)SB_PFN_A * 4096)

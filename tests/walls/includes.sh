@@ -13,8 +13,8 @@ allowed() {
 	common/*) echo "<$libc>|<isa-l/[a-z_]+\.h>|\"common/[a-z0-9_]+\.h\"" ;;
 	xarray/*) echo "<$libc>|<urcu/[a-z-]+\.h>|\"(common|xarray)/[a-z0-9_]+\.h\"" ;;
 	prmem/prmem.h) echo "<$libc>|<xarray\.h>" ;;
-	prmem/pm_libpmem.c) echo "<$libc>|<libpmem\.h>|\"(common|xarray|prmem)/[a-z0-9_]+\.h\"" ;;
-	prmem/*) echo "<$libc>|<blkid/blkid\.h>|<(prmem|xarray)\.h>|\"(common|xarray|prmem)/[a-z0-9_]+\.h\"" ;;
+	prmem/memory/pm_libpmem.c) echo "<$libc>|<libpmem\.h>|\"(common|xarray|prmem)/[a-z0-9_/]+\.h\"" ;;
+	prmem/*) echo "<$libc>|<blkid/blkid\.h>|<(prmem|xarray)\.h>|\"(common|xarray|prmem)/[a-z0-9_/]+\.h\"" ;;
 	control/*) echo "<$libc>|<(prmem|xarray)\.h>|<json-c/[a-z_]+\.h>|\"control/[a-z0-9_]+\.h\"" ;;
 	plugin/*) echo "<$libc>|<nbdkit-plugin\.h>|<(prmem|xarray)\.h>|\"control/server\.h\"|\"plugin/[a-z0-9_]+\.h\"" ;;
 	tools/prmem-nbd/*) echo "<$libc>|<(json-c|netlink)/[a-z0-9_/-]+\.h>|\"tools/(prmem-nbd/)?[a-z0-9_]+\.h\"" ;;
@@ -38,13 +38,13 @@ check_tree() {
 	done
 	# Exactly one file reaches libpmem.
 	grep -rlE '#[[:space:]]*include[[:space:]]*<libpmem' "$1/common" "$1/xarray" "$1/prmem" "$1/control" "$1/plugin" "$1/tools" |
-		sed "s|^$1/||" | grep -vx 'prmem/pm_libpmem.c' | sed 's/$/: <libpmem.h>/'
+		sed "s|^$1/||" | grep -vx 'prmem/memory/pm_libpmem.c' | sed 's/$/: <libpmem.h>/'
 }
 
 found=$(check_tree "$top_srcdir")
 [ -z "$found" ] || wrong "not allowed by the table of rooms:
 $found"
-grep -q '<libpmem\.h>' "$top_srcdir/prmem/pm_libpmem.c" || wrong "prmem/pm_libpmem.c does not include <libpmem.h>"
+grep -q '<libpmem\.h>' "$top_srcdir/prmem/memory/pm_libpmem.c" || wrong "prmem/memory/pm_libpmem.c does not include <libpmem.h>"
 
 # The check sees what it is for: plant each kind of break in a copy.
 plant() { # FILE INCLUDE
@@ -56,15 +56,15 @@ plant() { # FILE INCLUDE
 	check_tree "$tmp/tree" | grep -qF "$1: $2" || wrong "planted $2 in $1, and it was not seen"
 }
 plant common/crc32c.c '"xarray/xarray.h"'
-plant xarray/xa_internal.h '"prmem/pool.h"'
+plant xarray/xa_internal.h '"prmem/core/pool.h"'
 plant xarray/xa_internal.h '<libpmem.h>'
-plant prmem/pool.h '<libpmem.h>'
-plant prmem/pool.h '<nbdkit-plugin.h>'
-plant plugin/exports.h '"prmem/pool.h"'
+plant prmem/core/pool.h '<libpmem.h>'
+plant prmem/core/pool.h '<nbdkit-plugin.h>'
+plant plugin/exports.h '"prmem/core/pool.h"'
 plant plugin/exports.h '"xarray/xa_internal.h"'
 plant plugin/exports.h '"common/pm.h"'
 plant plugin/exports.h '"control/verb.h"'
-plant control/control.h '"prmem/pool.h"'
+plant control/control.h '"prmem/core/pool.h"'
 plant control/control.h '<nbdkit-plugin.h>'
-plant tools/planted.c '"prmem/page_alloc.h"'
+plant tools/planted.c '"prmem/alloc/page_alloc.h"'
 exit $errors
