@@ -25,7 +25,6 @@
 
 #include "common/crc32c.h"
 #include "prmem/memory/error.h"
-#include "prmem/memory/superblock_create.h"
 #include "xarray/xarray_format.h"
 
 #define PAGES_MIN (PRMEM_POOL_SIZE_MIN >> PRMEM_PAGE_SHIFT)
