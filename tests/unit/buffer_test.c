@@ -7,6 +7,7 @@
 #include "prmem/alloc/page_refs.h"
 #include "prmem/format/buffer_format.h"
 #include "prmem/object/buffer.h"
+#include "tests/unit/fake_buffers.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_rcu.h"
@@ -44,7 +45,7 @@ lengths_at_the_edges(void)
 		size_t len_bytes;
 		unsigned int nr_granules;
 	} edges[] = {{1, 1}, {48, 1}, {49, 2}, {112, 2}, {113, 3}, {4016, 63}, {4017, 64}, {4080, 64}};
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	uint64_t all = nr_free(pool);
 	uint32_t payload, next;
 
@@ -61,14 +62,14 @@ lengths_at_the_edges(void)
 		buffer_untake(pool->buffers, payload);
 		CHECK_EQ(nr_free(pool), all);
 	}
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 page_goes_with_its_last_buffer(void)
 {
 	for (int is_pmem = 0; is_pmem < 2; is_pmem++) {
-		struct prmem_pool *pool = fake_pool_start(1024, is_pmem);
+		struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, is_pmem));
 		uint64_t all = nr_free(pool);
 		uint32_t payloads[64];
 
@@ -83,7 +84,7 @@ page_goes_with_its_last_buffer(void)
 		buffer_retire(pool->buffers, payloads[63]);
 		buffer_retire(pool->buffers, payloads[63]); /* once more: a damaged slot */
 		CHECK_EQ(nr_free(pool), all);
-		fake_pool_destroy(pool);
+		fake_buffers_destroy(pool);
 	}
 }
 
@@ -91,7 +92,7 @@ page_goes_with_its_last_buffer(void)
 static void
 gaps_are_filled(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	uint32_t payloads[16], payload;
 
 	for (unsigned int i = 0; i < 16; i++)
@@ -104,13 +105,13 @@ gaps_are_filled(void)
 	CHECK_EQ(buffer_take(pool->buffers, 5 * 64 - 16, &payload), 0);
 	CHECK(payload / 64 != payloads[0] / 64);
 	CHECK_EQ(buffer_take(pool->buffers, 4 * 64 - 16, &payload), 0);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 mark_finds_overlaps(void)
 {
-	struct prmem_pool *pool = fake_pool_new(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_new(1024, true));
 	struct buffer_media header = {.magic = cpu_to_le32(BUFFER_MAGIC), .len_bytes = cpu_to_le32(100)};
 	uint32_t page = 100 * 64;
 	size_t len_bytes;
@@ -144,13 +145,13 @@ mark_finds_overlaps(void)
 	buffer_retire(pool->buffers, 100 * 64 + 9); /* starts no buffer */
 	buffer_retire(pool->buffers, 100 * 64 + 62);
 	CHECK_EQ(nr_free(pool), 1024 - 3 - 1);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 damaged_headers_are_no_buffers(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	static const uint32_t lengths[] = {0, PRMEM_ALLOC_MAX + 1, UINT32_MAX, UINT32_MAX - 15, 0x80000000u};
 	struct buffer_media *header;
 	uint32_t payload;
@@ -171,13 +172,13 @@ damaged_headers_are_no_buffers(void)
 	/* What is in use is known in RAM: a damaged header does not keep it from being freed. */
 	buffer_retire(pool->buffers, payload);
 	CHECK_EQ(nr_free(pool), 1024 - 3);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 found_by_its_address(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	uint32_t payload, found;
 	char *content;
 
@@ -193,14 +194,14 @@ found_by_its_address(void)
 	CHECK(!buffer_find(pool->buffers, NULL, &found));
 	buffer_untake(pool->buffers, payload);
 	CHECK(!buffer_find(pool->buffers, content, &found));
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 loan_keeps_a_retired_buffer(void)
 {
 	for (int is_pmem = 0; is_pmem < 2; is_pmem++) {
-		struct prmem_pool *pool = fake_pool_start(1024, is_pmem);
+		struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, is_pmem));
 		uint64_t all = nr_free(pool);
 		uint32_t payload;
 
@@ -211,7 +212,7 @@ loan_keeps_a_retired_buffer(void)
 		CHECK(page_refs_drop(pool->refs, payload));
 		buffer_free_now(pool->buffers, payload);
 		CHECK_EQ(nr_free(pool), all);
-		fake_pool_destroy(pool);
+		fake_buffers_destroy(pool);
 	}
 }
 
@@ -219,7 +220,7 @@ loan_keeps_a_retired_buffer(void)
 static void
 retired_buffer_waits_for_the_sync(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, false);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, false));
 	uint32_t payloads[64], payload;
 
 	for (unsigned int i = 0; i < 64; i++)
@@ -238,7 +239,7 @@ retired_buffer_waits_for_the_sync(void)
 	for (unsigned int i = 0; i < 63; i++)
 		CHECK_EQ(buffer_take(pool->buffers, 48, &payload), 0);
 	CHECK_EQ(payload / 64 == payloads[0] / 64 || payload / 64 == payloads[0] / 64 + 1, true);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 /* A full pool: room comes from what is retired, in both worlds. */
@@ -246,7 +247,7 @@ static void
 full_pool_uses_the_room_of_retired_buffers(void)
 {
 	for (int is_pmem = 0; is_pmem < 2; is_pmem++) {
-		struct prmem_pool *pool = fake_pool_start(64, is_pmem);
+		struct prmem_pool *pool = fake_buffers(fake_pool_start(64, is_pmem));
 		uint32_t payloads[64 * 64], n = 0, payload;
 
 		while (buffer_take(pool->buffers, 100, &payloads[n]) == 0)
@@ -264,7 +265,7 @@ full_pool_uses_the_room_of_retired_buffers(void)
 		for (uint32_t i = 0; i < n; i++)
 			buffer_retire(pool->buffers, payloads[i]);
 		CHECK_EQ(nr_free(pool), 64 - 3);
-		fake_pool_destroy(pool);
+		fake_buffers_destroy(pool);
 	}
 }
 
@@ -272,7 +273,7 @@ full_pool_uses_the_room_of_retired_buffers(void)
 static void
 pages_beyond_the_limit_are_not_used(void)
 {
-	struct prmem_pool *pool = fake_pool_new_regions(BUFFER_PFN_LIMIT, 4096, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_new_regions(BUFFER_PFN_LIMIT, 4096, true));
 	uint64_t all;
 	uint32_t payload;
 
@@ -282,13 +283,13 @@ pages_beyond_the_limit_are_not_used(void)
 	all = nr_free(pool);
 	CHECK_EQ(buffer_take(pool->buffers, 10, &payload), -ENOSPC);
 	CHECK_EQ(nr_free(pool), all);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 random_buffers_never_overlap(void)
 {
-	struct prmem_pool *pool = fake_pool_start(512, unit_random() % 2);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(512, unit_random() % 2));
 	uint64_t all = nr_free(pool);
 	struct {
 		uint32_t payload;
@@ -322,7 +323,7 @@ random_buffers_never_overlap(void)
 		held[at] = held[--nr_held];
 	}
 	CHECK_EQ(nr_free(pool), all);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 #define NR_THREADS 4
@@ -355,7 +356,7 @@ static void
 threads_share_pages_of_buffers(void)
 {
 	for (int is_pmem = 0; is_pmem < 2; is_pmem++) {
-		struct prmem_pool *pool = fake_pool_start(1024, is_pmem);
+		struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, is_pmem));
 		struct job jobs[NR_THREADS];
 		pthread_t threads[NR_THREADS];
 
@@ -366,7 +367,7 @@ threads_share_pages_of_buffers(void)
 		for (unsigned int i = 0; i < NR_THREADS; i++)
 			CHECK_EQ(pthread_join(threads[i], NULL), 0);
 		CHECK_EQ(nr_free(pool), 1024 - 3);
-		fake_pool_destroy(pool);
+		fake_buffers_destroy(pool);
 	}
 }
 
@@ -406,7 +407,7 @@ reclaim(void *opaque)
 static void
 readers_are_waited_for(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	struct reclaimer reclaimer = {.pool = pool};
 	struct timespec moment = {0, 50000000};
 	struct reader reader = {0};
@@ -428,7 +429,7 @@ readers_are_waited_for(void)
 	CHECK_EQ(pthread_join(reading, NULL), 0);
 	buffer_untake(pool->buffers, other);
 	CHECK_EQ(nr_free(pool), 1024 - 3);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 UNIT_MAIN(CASE(lengths_at_the_edges), CASE(page_goes_with_its_last_buffer), CASE(gaps_are_filled),

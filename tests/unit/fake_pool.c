@@ -7,7 +7,6 @@
 
 #include "prmem/alloc/page_alloc.h"
 #include "prmem/alloc/page_refs.h"
-#include "prmem/object/buffer.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 
@@ -155,7 +154,6 @@ fake_pool_new_regions(uint64_t nr_pages0, uint64_t nr_pages1, bool is_pmem)
 	pthread_mutex_init(&pool->why_lock, NULL);
 	CHECK_EQ(page_refs_create(&pool->refs), 0);
 	CHECK_EQ(page_alloc_create(pool, &pool->pages), 0);
-	CHECK_EQ(buffers_create(pool, &pool->buffers), 0);
 	return pool;
 }
 
@@ -177,7 +175,6 @@ fake_pool_start(uint64_t nr_pages, bool is_pmem)
 void
 fake_pool_destroy(struct prmem_pool *pool)
 {
-	buffers_destroy(pool->buffers);
 	page_alloc_destroy(pool->pages);
 	page_refs_destroy(pool->refs);
 	for (unsigned int i = 0; i < pool->nr_regions; i++)

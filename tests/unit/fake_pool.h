@@ -7,6 +7,7 @@
 #ifndef PRMEM_TESTS_FAKE_POOL_H
 #define PRMEM_TESTS_FAKE_POOL_H
 
+#include "prmem/alloc/page_alloc.h"
 #include "prmem/core/pool.h"
 
 /* A region has memory for so many pages; a test with a larger one marks the others. */

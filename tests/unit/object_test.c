@@ -7,6 +7,7 @@
 #include "prmem/format/buffer_format.h"
 #include "prmem/object/buffer.h"
 #include "prmem/object/object.h"
+#include "tests/unit/fake_buffers.h"
 #include "tests/unit/fake_pool.h"
 #include "tests/unit/unit.h"
 #include "xarray/xa_internal.h"
@@ -47,7 +48,7 @@ payload_of_a_run_says_where_and_how_long(void)
 static void
 runs_are_found_by_their_address(void)
 {
-	struct prmem_pool *pool = fake_pool_start(65536, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(65536, true));
 	uint64_t all = nr_free(pool);
 	void *addrs[12], *addr;
 	struct object obj;
@@ -89,13 +90,13 @@ runs_are_found_by_their_address(void)
 		CHECK_EQ(object_find(pool, addrs[order], &obj), -EINVAL);
 	}
 	CHECK_EQ(nr_free(pool), all);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 many_runs_are_remembered(void)
 {
-	struct prmem_pool *pool = fake_pool_start(16384, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(16384, true));
 	void *addrs[3000];
 	struct object obj;
 
@@ -109,13 +110,13 @@ many_runs_are_remembered(void)
 		prmem_free_pages(pool, addrs[i], i % 3);
 	for (unsigned int i = 0; i < 3000; i++)
 		CHECK_EQ(object_find(pool, addrs[i], &obj), i % 2 ? 0 : -EINVAL);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 buffers_are_found_by_their_address(void)
 {
-	struct prmem_pool *pool = fake_pool_start(1024, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_start(1024, true));
 	uint64_t all = nr_free(pool);
 	static const size_t lengths[] = {1, 48, 49, 1000, PRMEM_ALLOC_MAX};
 	struct object obj;
@@ -144,14 +145,14 @@ buffers_are_found_by_their_address(void)
 	pool_set_read_only(pool, "a test");
 	CHECK_EQ(prmem_alloc(pool, 1, &addr), -EROFS);
 	CHECK_EQ(prmem_alloc_pages(pool, 0, &addr), -EROFS);
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 /* Whatever a slot says, what is made of it lies inside the pool. */
 static void
 slots_are_not_believed(void)
 {
-	struct prmem_pool *pool = fake_pool_new_regions(1000, 500, true);
+	struct prmem_pool *pool = fake_buffers(fake_pool_new_regions(1000, 500, true));
 	struct object obj;
 
 	CHECK_EQ(object_of_slot(pool, XA_KIND_PAGE, 40, &obj), 0);
@@ -184,14 +185,14 @@ slots_are_not_believed(void)
 				 pfn + (obj.len_bytes - 1) / PRMEM_PAGE_SIZE);
 		}
 	}
-	fake_pool_destroy(pool);
+	fake_buffers_destroy(pool);
 }
 
 static void
 retiring_an_entry_frees_its_object(void)
 {
 	for (int is_pmem = 0; is_pmem < 2; is_pmem++) {
-		struct prmem_pool *pool = fake_pool_start(4096, is_pmem);
+		struct prmem_pool *pool = fake_buffers(fake_pool_start(4096, is_pmem));
 		uint64_t all = nr_free(pool);
 		void *page, *run, *buffer;
 		struct object obj;
@@ -223,7 +224,7 @@ retiring_an_entry_frees_its_object(void)
 		object_retire(pool, xa_mk_entry(XA_KIND_BUFFER, 4000, 0));
 		CHECK_EQ(nr_free(pool), all);
 		CHECK(page_is_marked(pool->pages, SB_PFN_B));
-		fake_pool_destroy(pool);
+		fake_buffers_destroy(pool);
 	}
 }
 
